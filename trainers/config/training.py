@@ -1,0 +1,216 @@
+"""How to train: recipe, batches, evaluation, checkpoints. All lengths are in draws unless a name says otherwise."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from policies.records import BadSetup
+from trainers.config.base import Strict
+
+FORWARD_COST = 1 / 3  # a forward pass, relative to a whole training sample
+FEWEST_EVAL_CROPS = 2  # one crop has no standard error
+
+# What may differ between a run and its resumption: nothing here changes what is drawn or what is learnt from it.
+FREE_ON_RESUME = frozenset(
+    {
+        "micro_batch",
+        "precision",
+        "compile",
+        "sharding",
+        "loader_workers",
+        "prefetch_factor",
+        "advisor_timeout_seconds",
+        "deterministic",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "max_missing",
+        "trace",
+        "progress_seconds",
+    }
+)
+
+
+class TrainConfig(Strict):
+    """The `train:` part of the configuration.
+
+    Attributes
+    ----------
+    global_batch:
+        Draws of one optimiser step over all workers. The stream does not depend on the number of workers.
+    micro_batch:
+        Draws a worker puts through the model at a time; gradients are accumulated. None: all at once.
+    lr, min_lr:
+        Peak learning rate, and the one that the decay ends in.
+    warmup:
+        Draws over which the rate climbs to its peak; a float below 1 is a fraction of the budget.
+    schedule, decay_fraction:
+        `wsd` stays at the peak and falls linearly over the last `decay_fraction` of the budget;
+        `cosine` falls from the end of the warm-up on.
+    weight_decay, betas, clip:
+        AdamW (decoupled decay, none on norms, biases and tokens); largest norm of the gradient.
+    ema:
+        Decay per step of the moving average of weights that is evaluated; it starts warm.
+    precision, compile, sharding:
+        `bf16` is autocast (CPU and CUDA); `compile` acts on CUDA only; `fsdp` shards parameters.
+    loader_workers, prefetch_factor:
+        Loader processes of each worker (0 reads in the training process) and batches ahead in each.
+    decision_lag:
+        Draws between a held-out evaluation and the interval boundary that its decision applies
+        from; training goes on meanwhile. None: half an interval.
+    eval_fraction:
+        Most of the compute that held-out evaluation may take; sets the number of crops.
+    max_eval_crops:
+        Most held-out crops of a domain, however large the budget.
+    advisor_timeout_seconds, deterministic:
+        How long to wait for a decision before the mixture is held; `deterministic` waits without limit.
+    checkpoint_every:
+        Draws between checkpoints; None: one after each evaluation. There is always one at the end.
+    keep_checkpoints:
+        The newest ones kept; the best by held-out loss is kept as well.
+    max_missing:
+        Largest part of a domain's crops that may turn out unreadable before the run stops.
+    trace:
+        Write every draw to trace-<rank>.jsonl.
+    progress_seconds:
+        How often progress.json in the run folder is renewed.
+    """
+
+    global_batch: PositiveInt = 32
+    micro_batch: PositiveInt | None = None
+    lr: PositiveFloat = 1e-3
+    min_lr: float = Field(0.0, ge=0)
+    warmup: PositiveFloat | Literal[0] = 0.05
+    schedule: Literal["wsd", "cosine"] = "wsd"
+    decay_fraction: float = Field(0.2, ge=0, le=1)
+    weight_decay: float = Field(0.05, ge=0)
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip: PositiveFloat = 1.0
+    ema: float = Field(0.99, ge=0, lt=1)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    sharding: Literal["ddp", "fsdp"] = "ddp"
+    loader_workers: int = Field(0, ge=0)
+    prefetch_factor: PositiveInt = 2
+    decision_lag: PositiveInt | None = None
+    eval_fraction: float = Field(0.05, gt=0, le=0.5)
+    max_eval_crops: PositiveInt = 256
+    advisor_timeout_seconds: PositiveFloat = 120.0
+    deterministic: bool = False
+    checkpoint_every: PositiveInt | None = None
+    keep_checkpoints: PositiveInt = 2
+    max_missing: float = Field(0.2, ge=0, lt=1)
+    trace: bool = False
+    progress_seconds: PositiveFloat = 2.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainConfig:
+        if self.min_lr > self.lr:
+            raise ValueError(f"min_lr is {self.min_lr}, above lr = {self.lr}; set it to at most lr")
+        if self.micro_batch is not None and self.micro_batch > self.global_batch:
+            raise ValueError(
+                f"micro_batch is {self.micro_batch}, above global_batch = {self.global_batch}; "
+                "leave it out to put each worker's draws through at once"
+            )
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas are {self.betas}; each must lie in [0, 1)")
+        return self
+
+    @property
+    def horizon(self) -> int:
+        """Draws that may have been handed to the loader before they are learnt from."""
+        return self.global_batch * (self.loader_workers * self.prefetch_factor + 2)
+
+    def lag(self, interval: int) -> int:
+        """`decision_lag`, or half an interval in whole batches."""
+        if self.decision_lag is not None:
+            return self.decision_lag
+        half = interval // (2 * self.global_batch) * self.global_batch
+        return max(half, min(self.horizon + self.global_batch, interval - self.global_batch))
+
+    def warmup_draws(self, budget: int) -> float:
+        return self.warmup * budget if self.warmup < 1 else self.warmup
+
+    def recipe(self) -> dict[str, Any]:
+        """What must be the same when a run is resumed."""
+        return self.model_dump(mode="json", exclude=set(FREE_ON_RESUME))
+
+
+def check_times(train: TrainConfig, budget: int, interval: int) -> None:
+    """Raise `BadSetup` unless batch, interval, lag and budget fit together; the message says what to set."""
+    batch, lag = train.global_batch, train.lag(interval)
+    if interval < batch or interval % batch:
+        near = max(batch, round(interval / batch) * batch)
+        raise BadSetup(f"interval is {interval}, not a multiple of global_batch = {batch}; set interval to {near}")
+    if budget < interval or budget % interval:
+        near = max(interval, round(budget / interval) * interval)
+        raise BadSetup(f"budget is {budget}, not a multiple of interval = {interval}; set budget to {near}")
+    if lag % batch:
+        near = lag // batch * batch + batch
+        raise BadSetup(f"decision_lag is {lag}, not a multiple of global_batch = {batch}; set it to {near}")
+    if not train.horizon < lag < interval:
+        raise BadSetup(
+            f"decision_lag is {lag}; it must lie between the {train.horizon} draws that the loader reads ahead and the "
+            f"interval of {interval}: set interval to at least {train.horizon + 2 * batch}, or lower loader_workers"
+        )
+    if train.warmup_draws(budget) >= budget:
+        raise BadSetup(f"warmup is {train.warmup_draws(budget):g} draws, not below the budget of {budget}; lower it")
+
+
+def eval_crops_for(train: TrainConfig, budget: int, interval: int, domains: int) -> int:
+    """Held-out crops of each domain so that evaluation takes at most `eval_fraction` of the compute.
+
+    With E = budget / interval evaluations of K domains, C crops each, at a third of a training
+    sample a crop: the largest C with E K C / 3 <= eval_fraction (budget + E K C / 3), but no more
+    than `max_eval_crops`. Raises `BadSetup` where fewer than two are left.
+    """
+    share = train.eval_fraction
+    crops = int(share / (1 - share) * budget / FORWARD_COST / (budget // interval * domains))
+    if crops < FEWEST_EVAL_CROPS:
+        needed = math.ceil(FEWEST_EVAL_CROPS * domains * FORWARD_COST * (1 - share) / share)
+        raise BadSetup(
+            f"eval_fraction = {share} leaves {crops} held-out crops for each of {domains} domains; "
+            f"set interval to at least {needed} draws, or raise eval_fraction"
+        )
+    return min(crops, train.max_eval_crops)
+
+
+class RayConfig(Strict):
+    """The `ray:` part of the configuration that concerns training.
+
+    Attributes
+    ----------
+    workers:
+        Number of training workers, or [fewest, most] for a run that shrinks and grows with the cluster.
+    use_gpu, cpus_per_worker, resources:
+        One GPU each; CPUs each; further Ray resources each.
+    max_failures:
+        How often lost workers are replaced before the run gives up; -1: without limit.
+    collective_timeout_seconds:
+        After this long without the other ranks a rank gives up and the group is restarted.
+    threads_per_worker:
+        OpenMP threads of a CPU worker. More than one is slower on a busy machine.
+    resize_seconds:
+        How often an elastic run looks for new machines.
+    """
+
+    workers: PositiveInt | tuple[PositiveInt, PositiveInt] = 2
+    use_gpu: bool = False
+    cpus_per_worker: PositiveFloat = 1.0
+    resources: dict[str, float] = Field(default_factory=dict)
+    max_failures: int = Field(100, ge=-1)
+    collective_timeout_seconds: PositiveInt = 600
+    threads_per_worker: PositiveInt = 1
+    resize_seconds: PositiveFloat = 60.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> RayConfig:
+        if isinstance(self.workers, tuple) and self.workers[0] > self.workers[1]:
+            raise ValueError(f"workers is {list(self.workers)}; write the fewest first")
+        return self
+
+    @property
+    def most_workers(self) -> int:
+        return self.workers if isinstance(self.workers, int) else self.workers[1]
