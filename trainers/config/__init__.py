@@ -1,0 +1,1 @@
+"""The configuration of training, validated as a whole."""
