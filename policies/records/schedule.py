@@ -43,9 +43,7 @@ class MixtureSchedule:
             raise BadSetup("a schedule must begin with a stage at position 0")
         for before, after in zip(self.stages, self.stages[1:], strict=False):
             if after.position <= before.position:
-                raise BadSetup(
-                    f"a stage at {after.position} follows one at {before.position}; positions must increase"
-                )
+                raise BadSetup(f"a stage at {after.position} follows one at {before.position}; positions must increase")
         for stage in self.stages:
             check_mixture(stage.weights, self.stages[0].weights)
 

@@ -1,0 +1,312 @@
+"""What a policy is, and the base class that gives every policy the same manners."""
+
+from __future__ import annotations
+
+import abc
+import copy
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+
+from policies import intake
+from policies.records import BadReport, BadSetup, Decision, Domain, LossReport, check_domains, check_mixture
+
+if TYPE_CHECKING:
+    from policies.laws import JointLaw
+
+OBJECTIVES = ("mean_log", "mean_excess", "worst_excess")
+REMEMBERED = 64  # reported positions kept to answer a repeated report
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Losses in, mixtures out. See design section 3 for what each method promises."""
+
+    name: str
+    domains: tuple[Domain, ...]
+    budget: int
+    interval: int
+    targets: dict[str, float]
+    objective: str
+    baseline: dict[str, float]
+
+    def propose(self) -> Decision: ...
+    def observe(self, report: LossReport) -> None: ...
+    def update_domains(self, position: int, domains: Sequence[Domain]) -> None: ...
+    def dump(self) -> dict[str, Any]: ...
+    @property
+    def law(self) -> JointLaw | None: ...
+
+
+class BasePolicy(abc.ABC):
+    """Checks, merging, idempotence and exact copies; a policy adds `_decide` and its own state.
+
+    Parameters
+    ----------
+    domains, budget, interval:
+        What is mixed, for how many draws in all, and how often the mixture may change (draws).
+    targets:
+        Weight of each held-out loss in the objective; by default every domain, equally.
+    objective:
+        `mean_log`, `mean_excess` or `worst_excess` (see `policies/allocation`).
+    baseline:
+        Mixture to fall back on; by default uniform, moved as little as the domains' bounds demand.
+    lr_plan:
+        Pairs (position, sum of learning rates up to there), linear in between; None if unknown.
+    seed:
+        Kept in the dump; only policies that draw random numbers use it.
+    options:
+        Each must be one of `OPTIONS`, which also holds the defaults.
+
+    Raises
+    ------
+    BadSetup
+        With the bad value and the cure.
+    """
+
+    name: ClassVar[str]
+    OPTIONS: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self,
+        domains: Sequence[Domain],
+        budget: int,
+        *,
+        interval: int,
+        targets: Mapping[str, float] | None = None,
+        objective: str = "mean_log",
+        baseline: Mapping[str, float] | None = None,
+        lr_plan: Sequence[Sequence[float]] | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        self.domains = check_domains(domains)
+        self.budget, self.interval = _whole("budget", budget), _whole("interval", interval)
+        if self.interval > self.budget:
+            raise BadSetup(f"interval is {interval} draws, more than the budget of {budget}; make it smaller")
+        if objective not in OBJECTIVES:
+            raise BadSetup(f"objective is '{objective}'{intake.nearest(objective, OBJECTIVES)}; known: {OBJECTIVES}")
+        self.objective, self.seed = objective, int(seed)
+        self._given_targets = None if targets is None else _check_targets(targets)
+        self._given_baseline = None if baseline is None else dict(baseline)
+        if baseline is not None:
+            check_mixture(baseline, self.names)
+        self.lr_plan = _check_lr_plan(lr_plan)
+        self.options = self._check_options(options)
+        self._last: LossReport | None = None
+        self._refits = 0
+        self._seen: list[tuple[int, dict[str, float]]] = []
+        self._decision: Decision | None = None
+
+    # -- what every policy is asked ------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(domain.name for domain in self.domains)
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """Weights of the targets, summing to 1."""
+        given = dict.fromkeys(self.names, 1.0) if self._given_targets is None else self._given_targets
+        total = math.fsum(given.values())
+        return {name: weight / total for name, weight in given.items()}
+
+    @property
+    def baseline(self) -> dict[str, float]:
+        if self._given_baseline is not None:
+            return dict(self._given_baseline)
+        return within_bounds(dict.fromkeys(self.names, 1.0 / len(self.domains)), self.domains)
+
+    @property
+    def law(self) -> JointLaw | None:
+        return None
+
+    def propose(self) -> Decision:
+        """The mixture for the next interval. Has no side effect: asked twice, it answers the same."""
+        if self._decision is None:
+            return self._decide(0)
+        return self._decision
+
+    def observe(self, report: LossReport) -> None:
+        """Take in a report and decide anew; `BadReport` leaves the policy as it was.
+
+        A position that was reported before changes nothing, except that values missing (NaN) at
+        the latest position may be filled: then it is as if the whole report had come at once.
+        """
+        intake.check_report(report, self.names, tuple(self.targets), self.budget)
+        if self._last is not None and report.position < self._last.position:
+            self._check_old(report)
+            return
+        if self._last is not None and report.position == self._last.position:
+            intake.check_same_draws(report.position, report.draws, self._last.draws)
+            merged = intake.merge(self._last, report)
+            if intake.same(merged, self._last):
+                return
+            self._unlearn()
+            self._last = merged
+        else:
+            self._take(report)
+        self._decision = self._decide(intake.decision_position(report.position, self.interval))
+
+    def update_domains(self, position: int, domains: Sequence[Domain]) -> None:
+        """From `position` on these are the domains: some may have joined, left or grown.
+
+        Those that stay keep their shares relative to each other; one that joins starts with an
+        equal part. A baseline given at the start is mended the same way.
+        """
+        new = check_domains(domains)
+        if self._last is not None and position < self._last.position:
+            raise BadSetup(f"domains cannot change at {position}, before the last report at {self._last.position}")
+        shares = carry_over(self.propose().weights, new)
+        if self._given_baseline is not None:
+            self._given_baseline = carry_over(self._given_baseline, new)
+        self.domains = new
+        at = intake.decision_position(position, self.interval)
+        self._decision = self._changed(Decision(at, shares, "domains changed", refit=self._refits))
+
+    def dump(self) -> dict[str, Any]:
+        """Everything that decides what comes next, as JSON without NaN."""
+        return {
+            "policy": self.name,
+            "setup": {
+                "domains": [domain.to_dict() for domain in self.domains],
+                "budget": self.budget,
+                "interval": self.interval,
+                "targets": self._given_targets,
+                "objective": self.objective,
+                "baseline": self._given_baseline,
+                "lr_plan": self.lr_plan,
+                "seed": self.seed,
+                **self.options,
+            },
+            "last": None if self._last is None else self._last.to_dict(),
+            "seen": [[position, draws] for position, draws in self._seen],
+            "refits": self._refits,
+            "decision": None if self._decision is None else self._decision.to_dict(),
+            "state": self._dump_state(),
+        }
+
+    @classmethod
+    def load(cls, state: Mapping[str, Any]) -> Self:
+        """The copy of a dumped policy; it decides exactly as the original would."""
+        body = copy.deepcopy(dict(state))
+        setup = body["setup"]
+        setup["domains"] = [Domain.from_dict(domain) for domain in setup["domains"]]
+        policy = cls(**setup)
+        policy._last = None if body["last"] is None else LossReport.from_dict(body["last"])
+        policy._seen = [(int(position), dict(draws)) for position, draws in body["seen"]]
+        policy._refits = int(body["refits"])
+        policy._decision = None if body["decision"] is None else Decision.from_dict(body["decision"])
+        policy._load_state(body["state"])
+        return policy
+
+    # -- what a policy adds --------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def _decide(self, position: int) -> Decision:
+        """The decision from `position` on, given `_last` and the policy's own state."""
+
+    def _learn(self, earlier: LossReport) -> None:  # noqa: B027  optional for a subclass
+        """A newer report has come: move `earlier`, the latest so far, into the policy's history."""
+
+    def _unlearn(self) -> None:  # noqa: B027  optional for a subclass
+        """Undo what `_decide` learnt from the latest report; a fuller one takes its place."""
+
+    def _changed(self, decision: Decision) -> Decision:
+        """The domains have changed; `decision` carries the old shares over."""
+        return decision
+
+    def _dump_state(self) -> dict[str, Any]:
+        return {}
+
+    def _load_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027  optional for a subclass
+        """Inverse of `_dump_state`."""
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _take(self, report: LossReport) -> None:
+        if self._last is not None:
+            intake.check_growth(report, self._last)
+            self._learn(self._last)
+            self._seen = [*self._seen, (self._last.position, dict(self._last.draws))][-REMEMBERED:]
+        self._last = report
+
+    def _check_old(self, report: LossReport) -> None:
+        """An old position is fine if it is a repetition; what was forgotten is taken for one."""
+        for position, draws in self._seen:
+            if position == report.position:
+                intake.check_same_draws(position, report.draws, draws)
+                return
+        if len(self._seen) < REMEMBERED or report.position > self._seen[0][0]:
+            last = self._last.position if self._last else 0
+            raise BadReport(f"position {report.position} comes after {last} was reported; send reports in order")
+
+    @classmethod
+    def _check_options(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        for name in given:
+            if name not in cls.OPTIONS:
+                known = ", ".join(cls.OPTIONS) or "none"
+                raise BadSetup(
+                    f"policy '{cls.name}' has no option '{name}'{intake.nearest(name, cls.OPTIONS)}; known: {known}"
+                )
+        return {**cls.OPTIONS, **given}
+
+
+def _whole(what: str, value: int) -> int:
+    if isinstance(value, bool) or int(value) != value or value < 1:
+        raise BadSetup(f"{what} is {value}; it must be a whole number of draws >= 1")
+    return int(value)
+
+
+def _check_targets(targets: Mapping[str, float]) -> dict[str, float]:
+    if not targets:
+        raise BadSetup("targets is empty; name at least one held-out loss, or leave it out for the domains")
+    for name, weight in targets.items():
+        if not (math.isfinite(weight) and weight >= 0):
+            raise BadSetup(f"weight of target '{name}' is {weight}; weights must be finite and >= 0")
+    if math.fsum(targets.values()) <= 0:
+        raise BadSetup("all target weights are 0; at least one must be positive")
+    return {name: float(weight) for name, weight in targets.items()}
+
+
+def _check_lr_plan(plan: Sequence[Sequence[float]] | None) -> list[list[float]] | None:
+    if plan is None:
+        return None
+    pairs = [[float(value) for value in pair] for pair in plan]
+    if not pairs or any(len(pair) != 2 for pair in pairs):
+        raise BadSetup("lr_plan must be pairs (position, sum of learning rates up to there)")
+    for before, after in itertools.pairwise(pairs):
+        if after[0] <= before[0] or after[1] < before[1]:
+            raise BadSetup(f"lr_plan goes from {before} to {after}; positions must increase and sums must not fall")
+    return pairs
+
+
+def within_bounds(shares: Mapping[str, float], domains: Sequence[Domain]) -> dict[str, float]:
+    """The mixture nearest to `shares` (least squares) that keeps each domain's share bounds."""
+    low, high = -1.0, 1.0
+    bounds = [(shares[d.name], d.min_share, d.max_share) for d in domains]
+    if all(lo <= share <= hi for share, lo, hi in bounds):
+        return dict(shares)
+
+    def clipped(shift: float) -> list[float]:
+        return [min(max(share + shift, lo), hi) for share, lo, hi in bounds]
+
+    for _ in range(200):  # bisection on the one multiplier of the projection
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if math.fsum(clipped(middle)) < 1 else (low, middle)
+    moved = clipped(0.5 * (low + high))
+    total = math.fsum(moved)
+    return {domain.name: share / total for domain, share in zip(domains, moved, strict=True)}
+
+
+def carry_over(shares: Mapping[str, float], domains: Sequence[Domain]) -> dict[str, float]:
+    """`shares` over a new set of domains: newcomers get 1/K each, the others keep their ratios."""
+    names = [domain.name for domain in domains]
+    stay = {name: shares[name] for name in names if name in shares}
+    newcomers, kept = len(names) - len(stay), math.fsum(stay.values())
+    room = 1.0 - newcomers / len(names)
+    if kept <= 0:
+        return within_bounds(dict.fromkeys(names, 1.0 / len(names)), domains)
+    mixed = {name: stay[name] / kept * room if name in stay else 1.0 / len(names) for name in names}
+    return within_bounds(mixed, domains)

@@ -1,0 +1,98 @@
+"""Manners shared by all policies: bad setups and reports are refused in one clear sentence."""
+
+import math
+
+import pytest
+
+from policies import BadReport, BadSetup, Domain, LossReport, load_policy, make_policy
+
+DOMAINS = [Domain("ct", pool=900), Domain("mr", pool=300), Domain("pet")]
+
+
+def policy(name="uniform", **setup):
+    return make_policy(name, DOMAINS, 1_000, **{"interval": 100, **setup})
+
+
+def report(position=100, loss=1.0, **draws):
+    base = {"ct": position / 3, "mr": position / 3, "pet": position / 3}
+    return LossReport(position, {**base, **draws}, dict.fromkeys(base, loss))
+
+
+@pytest.mark.parametrize(
+    ("setup", "message"),
+    [
+        ({"name": "unifrom"}, "did you mean 'uniform'"),
+        ({"interval": 2_000}, "interval is 2000 draws, more than the budget of 1000"),
+        ({"interval": 0}, "interval is 0"),
+        ({"objective": "mean_logs"}, "did you mean 'mean_log'"),
+        ({"targets": {}}, "targets is empty"),
+        ({"targets": {"ct": -1.0}}, "weight of target 'ct' is -1.0"),
+        ({"baseline": {"ct": 1.0}}, "domain 'mr' is missing"),
+        ({"baseline": {"ct": 1.5, "mr": -0.5, "pet": 0.0}}, "share of 'mr' is -0.5"),
+        ({"lr_plan": [[0, 0], [0, 1]]}, "positions must increase"),
+        ({"temper": 1}, "has no option 'temper'"),
+        ({"name": "fixed", "weight": 1}, "did you mean 'weights'"),
+    ],
+)
+def test_bad_setup_names_value_and_cure(setup, message):
+    with pytest.raises(BadSetup, match=message):
+        policy(**setup)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (lambda: report(200, ct=10.0), "draws of 'ct' fell from 33.3333 at position 100 to 10"),
+        (lambda: report(100, ct=34.0), "position 100 was reported with draws of 'ct' = 33.3333"),
+        (lambda: report(50), "send reports in order"),
+        (lambda: report(1_100), "beyond the budget of 1000"),
+        (lambda: report(200, loss=-1.0), "eval_loss of 'ct' is -1.0; .* send a positive form"),
+        (lambda: report(200, loss=math.inf), "eval_loss of 'ct' is inf"),
+        (lambda: report(200, mrx=1.0), "unknown domain 'mrx' .did you mean 'mr'"),
+    ],
+)
+def test_bad_report_leaves_the_policy_as_it_was(bad, message):
+    running = policy()
+    running.observe(report(100))
+    before = running.dump()
+    with pytest.raises(BadReport, match=message):
+        running.observe(bad())
+    assert running.dump() == before
+
+
+def test_decision_applies_from_the_next_interval_on():
+    running = policy()
+    running.observe(report(150))
+    assert running.propose().position == 200
+
+
+def test_later_values_fill_gaps_but_never_overwrite():
+    running = policy()
+    first = report(100, loss=1.0).to_dict()
+    first["eval_loss"]["ct"] = None
+    running.observe(LossReport.from_dict(first))
+    running.observe(report(100, loss=2.0))
+    assert running.dump()["last"]["eval_loss"] == {"ct": 2.0, "mr": 1.0, "pet": 1.0}
+
+
+def test_constant_mixtures():
+    assert policy("uniform").propose().weights == pytest.approx({"ct": 1 / 3, "mr": 1 / 3, "pet": 1 / 3})
+    assert policy("proportional").propose().weights == pytest.approx({"ct": 3 / 7, "mr": 1 / 7, "pet": 3 / 7})
+    weights = {"ct": 0.2, "mr": 0.3, "pet": 0.5}
+    assert policy("fixed", weights=weights).propose().weights == weights
+
+
+def test_uniform_respects_bounds():
+    domains = [Domain("a", max_share=0.1), Domain("b", min_share=0.6), Domain("c")]
+    weights = make_policy("uniform", domains, 100, interval=10).propose().weights
+    assert weights == pytest.approx({"a": 0.1, "b": 0.6, "c": 0.3})
+
+
+def test_domain_that_joins_gets_a_part_and_one_that_leaves_gives_its_part():
+    running = policy("fixed", weights={"ct": 0.5, "mr": 0.25, "pet": 0.25})
+    running.observe(report(100))
+    running.update_domains(100, [*DOMAINS[:2], Domain("us")])
+    assert running.propose().weights == pytest.approx({"ct": 4 / 9, "mr": 2 / 9, "us": 1 / 3})
+    assert load_policy(running.dump()).propose() == running.propose()
+    with pytest.raises(BadReport, match="unknown domain 'pet'"):
+        running.observe(report(200))
