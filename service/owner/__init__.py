@@ -1,0 +1,6 @@
+"""The owner of an allocation: a lock, a journal and a policy, and nothing else."""
+
+from service.owner.owner import Owner, Spec
+from service.owner.steering import MODES, Steering, apply_pins
+
+__all__ = ["MODES", "Owner", "Spec", "Steering", "apply_pins"]

@@ -1,0 +1,216 @@
+"""The owner of one allocation.
+
+1. A report is committed to the journal, then the policy sees it, then the decision is committed,
+   then it is answered. Whoever dies in between finds the same state when it comes back.
+2. A report position is answered once. Asked again, the stored answer comes back marked `replayed`.
+3. Only `decide`, `set_mode` and `rewind` wait for a fit; `hold`, `note` and `status` go to the
+   journal alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from policies import BadReport, Decision, LossReport
+from policies.intake import check_growth, check_report, check_same_draws, decision_position, merge, same
+from service.journal import Event, Journal, decision_of, report_of
+from service.owner.spec import Spec
+from service.owner.steering import Steering
+from service.owner.student import Student
+from trainers import faults
+
+RESERVED = ("allocation", "report", "decision", "mode", "rewind", "fit_failed", "differs", "domains")
+
+__all__ = ["Owner", "Spec"]
+
+
+class Owner:
+    """Answers for one allocation; opening it fences out whoever owned it before.
+
+    Raises `service.journal.Fenced` from any writing call once a newer owner has been opened.
+    """
+
+    def __init__(self, journal: Journal, allocation: str) -> None:
+        self._journal, self.allocation = journal, allocation
+        self._epoch = journal.open(allocation)
+        self._fit = threading.Lock()
+        self._student = Student(journal, allocation, self._epoch)
+        self.spec = self._student.spec
+
+    # -- what training asks
+
+    def start(self) -> Decision:
+        """The decision for position 0."""
+        stored = self._journal.find(self.allocation, "start")
+        if stored is not None:
+            return _again(stored)
+        with self._fit:
+            advice = self._student.policy.propose()
+            return self._decide(advice, advice, {}, once="start", at=0, in_force=self._student.policy.baseline)
+
+    def decide(self, report: LossReport) -> Decision:
+        """The decision that follows from `report`, durable before it is returned.
+
+        Raises `BadReport` where the report cannot be used; nothing is recorded then.
+        """
+        with self._fit:
+            stored = self._journal.find(self.allocation, f"decision:{report.position}")
+            self._record(report)
+            if stored is not None:
+                return _again(stored)
+            faults.reach("journal.report")
+            decision = self._refit(report.position)
+            faults.reach("journal.decision")
+            self._student.save(report.position)
+            return decision
+
+    def hold(self, report: LossReport, why: str) -> Decision:
+        """Training could not wait: the mixture is kept, and that is the decision for this report.
+
+        Does not wait for a fit. If the decision was stored after all, that one comes back.
+        """
+        stored = self._journal.find(self.allocation, f"decision:{report.position}")
+        if stored is not None:
+            return _again(stored)
+        self._record(report)
+        kept = self._kept(report.position, "hold", why)
+        return self._decide(kept, None, {}, once=f"decision:{report.position}", at=report.position)
+
+    def note(self, kind: str, position: int, body: Mapping[str, Any]) -> None:
+        """Record something that happened in training; durable when it returns."""
+        if kind in RESERVED:
+            raise ValueError(f"'{kind}' is written by the owner itself; choose another kind for a note")
+        self._journal.append(self.allocation, kind, body, epoch=self._epoch, position=position)
+
+    # -- what a person asks
+
+    def status(self) -> dict[str, Any]:
+        """Where the allocation stands, from the journal alone."""
+        decision = self._journal.last(self.allocation, ["decision"])
+        report = self._journal.last(self.allocation, ["report"])
+        return {
+            "allocation": self.allocation,
+            "attempt": self._journal.attempt(self.allocation),
+            "budget": self.spec.budget,
+            "position": 0 if report is None else report.position,
+            "decision": None if decision is None else decision_of(decision).to_dict(),
+            **self._steering().to_dict(),
+        }
+
+    def set_mode(self, mode: str, pin: Mapping[str, float] | None = None, *, position: int | None = None) -> None:
+        """From the next decision on: `act`, `advise` or `pause`, with these shares pinned (None: as before)."""
+        steering = Steering(mode, dict(self._steering().pin if pin is None else pin))
+        steering.check(self._names())
+        where = self.status()["position"] if position is None else position
+        self._journal.append(self.allocation, "mode", steering.to_dict(), epoch=self._epoch, position=where)
+
+    def rewind(self, position: int, why: str = "") -> None:
+        """Training begins again from a checkpoint at `position`: later events stay, but inactive."""
+        with self._fit:
+            self._journal.rewind(self.allocation, position, epoch=self._epoch, why=why)
+            self._student.restore()
+
+    # -- inside
+
+    def _names(self) -> tuple[str, ...]:
+        return tuple(domain.name for domain in self._student.policy.domains)
+
+    def _steering(self) -> Steering:
+        event = self._journal.last(self.allocation, ["mode"])
+        return self.spec.steering if event is None else Steering.from_dict(event.body)
+
+    def _in_force(self) -> Mapping[str, float]:
+        """The newest mixture that was given out."""
+        event = self._journal.last(self.allocation, ["decision"])
+        return self._student.policy.baseline if event is None else decision_of(event).weights
+
+    def _kept(self, position: int, reason: str, detail: str) -> Decision:
+        boundary = decision_position(position, self.spec.interval)
+        return Decision(boundary, self._in_force(), reason, detail=detail)
+
+    def _record(self, report: LossReport) -> None:
+        """Commit the report; one that came before stays as it was, and what differs is written down."""
+        stored = self._journal.find(self.allocation, f"report:{report.position}")
+        targets = tuple(self._student.policy.targets)
+        if stored is None:
+            check_report(report, self._names(), targets, self.spec.budget)
+            self._check_order(report)
+            self._append("report", report.position, report.to_dict(), once=f"report:{report.position}")
+            return
+        first = self._newest_at(stored)
+        check_same_draws(report.position, report.draws, first.draws)
+        merged = merge(first, report)
+        if not same(merged, first):
+            self._append("report", report.position, merged.to_dict())
+        if not same(merge(report, first), merged):
+            self._append("differs", report.position, report.to_dict())
+
+    def _check_order(self, report: LossReport) -> None:
+        last = self._journal.last(self.allocation, ["report"])
+        if last is None:
+            return
+        if last.position > report.position:
+            raise BadReport(
+                f"position {report.position} comes after {last.position} was reported; send reports in order"
+            )
+        check_growth(report, report_of(last))
+
+    def _newest_at(self, stored: Event) -> LossReport:
+        """The report at that position with all that was filled in later."""
+        later = self._journal.events(self.allocation, stored.id, ["report"], active=True)
+        return report_of(([stored] + [event for event in later if event.position == stored.position])[-1])
+
+    def _append(self, kind: str, position: int, body: Mapping[str, Any], once: str | None = None) -> Event:
+        return self._journal.append(self.allocation, kind, body, epoch=self._epoch, position=position, once=once)[0]
+
+    def _refit(self, position: int) -> Decision:
+        """Let the policy see what it has not seen, and commit what follows."""
+        once = f"decision:{position}"
+        if self._steering().mode == "pause":
+            paused = self._kept(position, "paused", "reports are kept for later; no refit")
+            return self._decide(paused, None, {}, once=once, at=position)
+        cpu, wall = time.thread_time(), time.perf_counter()
+        failure = self._student.catch_up()
+        seconds = {"seconds": time.thread_time() - cpu, "wall_seconds": time.perf_counter() - wall}
+        if failure is not None:
+            kept = self._kept(position, "kept: fit failed", failure)
+            return self._decide(kept, None, seconds, once=once, at=position)
+        boundary = decision_position(position, self.spec.interval)
+        advice = dataclasses.replace(self._student.policy.propose(), position=boundary, replayed=False)
+        return self._decide(advice, advice, seconds, once=once, at=position)
+
+    def _decide(
+        self,
+        decision: Decision,
+        advice: Decision | None,
+        meta: Mapping[str, Any],
+        *,
+        once: str,
+        at: int,
+        in_force: Mapping[str, float] | None = None,
+    ) -> Decision:
+        """Lay the steering over the decision and commit it; a decision that was there first wins."""
+        steering = self._steering()
+        in_force = self._in_force() if in_force is None else in_force
+        acted = steering.act(decision, in_force) if advice is not None else _pinned(decision, steering)
+        body = acted.to_dict()
+        body["meta"] = {**meta, **steering.to_dict(), "report": at if once != "start" else None}
+        if advice is not None and acted is not advice:
+            body["meta"]["advice"] = advice.to_dict()
+        event, fresh = self._journal.append(
+            self.allocation, "decision", body, epoch=self._epoch, position=at, once=once
+        )
+        return decision_of(event) if fresh else _again(event)
+
+
+def _again(event: Event) -> Decision:
+    return dataclasses.replace(decision_of(event), replayed=True)
+
+
+def _pinned(kept: Decision, steering: Steering) -> Decision:
+    """A kept mixture follows a new pin too."""
+    return steering.act(kept, kept.weights) if steering.mode == "act" else kept

@@ -1,0 +1,86 @@
+"""The policy of an owner as a function of the journal: it has seen the active events up to `seen`, in order.
+
+Whether the process lived all the time or came back after a kill makes no difference: both read
+the same events, and the same calls on the policy follow.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from policies import Domain
+from policies.policy import BasePolicy
+from policies.records import check_mixture
+from service.journal import Event, Fenced, Journal, Snapshot, report_of
+from service.journal.event import canonical
+from service.owner.spec import Spec
+
+log = logging.getLogger(__name__)
+
+LEARNT_FROM = ("report", "domains")
+
+
+class Student:
+    """Feeds journaled events to a policy, and puts the policy back where it was if one of them breaks it."""
+
+    def __init__(self, journal: Journal, allocation: str, epoch: int) -> None:
+        self._journal, self._allocation, self._epoch = journal, allocation, epoch
+        self.spec = Spec.from_dict(journal.spec(allocation))
+        self.restore()
+
+    def restore(self) -> None:
+        """The last dump; the events after it follow with the next `catch_up`."""
+        snapshot = self._journal.latest_snapshot(self._allocation)
+        self.policy: BasePolicy = self.spec.build() if snapshot is None else self.spec.load(snapshot.state)
+        self.seen = 0 if snapshot is None else snapshot.event
+        failed = self._journal.events(self._allocation, kinds=["fit_failed"], active=True)
+        self._skipped = {int(event.body["event"]) for event in failed}
+
+    def catch_up(self) -> str | None:
+        """Take in every event not seen yet; returns why the newest could not be used, or None."""
+        failure = None
+        for event in self._journal.events(self._allocation, self.seen, LEARNT_FROM, active=True):
+            failure = self._take(event) if event.id not in self._skipped else "it failed before"
+            self.seen = event.id
+        return failure
+
+    def save(self, position: int) -> None:
+        """Leave a dump behind; without one a restart only takes longer."""
+        try:
+            snapshot = Snapshot(self.seen, position, self.policy.dump())
+            self._journal.save_snapshot(self._allocation, snapshot, epoch=self._epoch)
+        except Fenced:
+            raise
+        except Exception:
+            log.warning("no dump of the policy at %d; a restart replays its reports", position, exc_info=True)
+
+    def _take(self, event: Event) -> str | None:
+        before = self.policy.dump()
+        try:
+            if event.kind == "report":
+                self.policy.observe(report_of(event))
+            else:
+                self.policy.update_domains(event.position, [Domain.from_dict(d) for d in event.body["domains"]])
+            self._check_answer()
+        except Exception as error:  # a policy is anybody's code: whatever it raises, training goes on
+            return self._fail(event, before, error)
+        return None
+
+    def _check_answer(self) -> None:
+        """An answer that cannot be drawn from or written down is a failure too."""
+        decision = self.policy.propose()
+        check_mixture(decision.weights, [domain.name for domain in self.policy.domains])
+        canonical(decision.to_dict())
+
+    def _fail(self, event: Event, before: Mapping[str, Any], error: Exception) -> str:
+        why = f"{type(error).__name__}: {error}"
+        log.warning("the policy failed on event %d at %d: %s", event.id, event.position, why, exc_info=error)
+        body = {"event": event.id, "kind": event.kind, "cause": why}
+        self._journal.append(
+            self._allocation, "fit_failed", body, epoch=self._epoch, position=event.position, once=f"failed:{event.id}"
+        )
+        self._skipped.add(event.id)
+        self.policy = self.spec.load(before)
+        return why
