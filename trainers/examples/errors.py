@@ -11,13 +11,17 @@ class PackageUnavailable(FetchError):
     """One package could not be fetched with its client: no network, no client, no such version."""
 
 
+class Unreachable(PackageUnavailable):
+    """The registry gave no answer, or this machine has no client for it."""
+
+
 class WrongContent(FetchError):
     """A fetched file is not the one the catalogue knows; it is never used."""
 
 
 class NoRegistry(FetchError):
-    """No package at all could be fetched and nothing is there from before: fall back to phantoms, and say so."""
+    """No registry can be reached, and what is there from before is too little: fall back to phantoms, saying so."""
 
 
 class TooFewDomains(FetchError):
-    """Some packages came, but too few for the domains asked for."""
+    """Registries were reached, but what came covers too few domains."""

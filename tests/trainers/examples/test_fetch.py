@@ -11,6 +11,7 @@ import pytest
 
 from trainers.examples import Manifest, NoRegistry, TooFewDomains, fetch, manifest
 from trainers.examples.catalogue import CATALOGUE, Package
+from trainers.examples.clients import _reason
 
 from .conftest import Registry
 
@@ -95,13 +96,28 @@ def test_no_registry_at_all(registry: Registry, tmp_path: Path) -> None:
     package = registry.package("aa", {"ct": 1})
     for path in registry.folder.iterdir():
         path.unlink()
-    with pytest.raises(NoRegistry, match="no package could be fetched"):
+    with pytest.raises(NoRegistry, match="no registry answers: 0 of 1 domains"):
         fetch(tmp_path / "out", catalogue=[package], min_domains=1)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_silent_registry_is_asked_twice_only(registry: Registry, tmp_path: Path) -> None:
+    packages = [registry.package(name, {name: 1}) for name in ("aa", "bb", "cc")]
+    for path in registry.folder.iterdir():
+        path.unlink()
+    said: list[str] = []
+    with pytest.raises(NoRegistry, match="cc: pip gave no answer before"):
+        fetch(tmp_path / "out", catalogue=packages, min_domains=1, progress=said.append)
+    assert len([line for line in said if line.startswith("left out")]) == 2
+
+
+def test_reasons_carry_no_address() -> None:
+    said = "E: Failed to fetch http://user:secret@mirror/pool/a.deb  Could not connect"
+    assert _reason(said, "apt-get") == "E: Failed to fetch ...  Could not connect"
+
+
 def test_too_few_domains_is_not_taken_for_no_registry(registry: Registry, tmp_path: Path) -> None:
-    with pytest.raises(TooFewDomains, match="1 domains could be fetched, 2 are needed"):
+    with pytest.raises(TooFewDomains, match="1 of 2 domains could be had"):
         fetch(tmp_path / "out", catalogue=[registry.package("aa", {"ct": 1})], min_domains=2)
 
 
