@@ -1,0 +1,53 @@
+"""Where the plateau at the start of training ends."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.laws.rows import Rows
+
+Array = NDArray[np.float64]
+
+CANDIDATES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.27, 0.35)  # fractions of the draws so far
+EXPONENTS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
+SPOILT = 1.5  # later rows fitted so much worse with the early rows than without
+
+
+def _late_error(total: Array, log_loss: Array, first: int, late: int) -> Array:
+    """(M,): mean absolute log error over rows `late`.. of the best E + A n^-alpha fitted to rows `first`.. ."""
+    loss = np.exp(log_loss[first:])
+    errors = []
+    for exponent in EXPONENTS:
+        design = np.stack([np.ones(len(loss)), (total[first:] / total[-1]) ** -exponent], axis=1)
+        fit = np.empty_like(loss)
+        for i in range(loss.shape[1]):
+            known = ~np.isnan(loss[:, i])
+            scale = 1.0 / loss[known, i]
+            coef = np.linalg.lstsq(design[known] * scale[:, None], np.ones(known.sum()), rcond=None)[0]
+            fit[:, i] = design @ coef
+        gap = np.log(np.maximum(fit, 1e-12)) - log_loss[first:]
+        errors.append(np.nanmean(np.abs(gap[late - first :]), axis=0))
+    best: Array = np.min(np.array(errors), axis=0)
+    return best
+
+
+def burn_in_row(rows: Rows) -> int:
+    """First row to fit: the earliest whose inclusion does not spoil the fit of later losses.
+
+    A plain power law in all draws is fitted from each candidate on and judged on the same late
+    rows, which every candidate contains. With fewer than 12 rows, or more than one run, nothing is
+    left out.
+    """
+    if len(rows.draws) < 12 or np.unique(rows.run).size > 1:
+        return 0
+    total = rows.total
+    candidates = sorted({int(np.searchsorted(total, fraction * total[-1])) for fraction in CANDIDATES})
+    late = min(candidates[-1], len(total) - 6)
+    candidates = [row for row in candidates if row <= late]
+    measured = (~np.isnan(rows.log_loss[late:])).sum(axis=0) >= 6
+    if not measured.any():
+        return 0
+    error = [float(np.median(_late_error(total, rows.log_loss[:, measured], row, late))) for row in candidates]
+    best = min(error)
+    return next(row for row, err in zip(candidates, error, strict=True) if err <= SPOILT * best + 5e-4)

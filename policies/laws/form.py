@@ -1,0 +1,85 @@
+"""The one formula behind both families of law, and its derivatives.
+
+For target i after drawing n_j from each domain j, T = sum n_j in all:
+
+    log L_i = log(E_i + exp(q_i)) - sum_c d_ic X_ic
+    q_i     = a_i - beta_i log(time / time_ref) - alpha_i log s_i
+    s_i     = ( sum_j (omega_ij S(n_j)/T)^g_i )^(1/g_i)
+
+`omega_ij` is what a draw from j is worth to i, in draws of i itself. With time = T and
+beta_i = alpha_i this is the law of effective data, E_i + A_i x_i^-alpha_i, x_i = T s_i; with beta
+free it is the separable law, a factor for time times a factor for the mixture. g_i < 1 makes
+transfer sub-linear. X holds covariates: annealing of the learning rate, and recency.
+
+A target's parameters are one row `theta` (P,):  log E, a, log alpha, log beta, log g, the
+covariates' d, then log omega_j for every domain.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+FLOOR, SCALE, ALPHA, BETA, G = range(5)
+COVARIATES = 2  # annealing, recency
+D = slice(5, 5 + COVARIATES)
+HEAD = 5 + COVARIATES  # log omega starts here
+SHARE_FLOOR = 1e-6  # share of a domain never drawn from: keeps its logarithm finite
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """What the law is a function of, for N rows.
+
+    log_share: (N, K) log of S(n_j)/T; log_time: (N,) log of time/time_ref for the separable law;
+    log_total: (N,) log of T/T_ref for the effective-data law; covariates: (N, M, C).
+    """
+
+    log_share: Array
+    log_total: Array
+    log_time: Array
+    covariates: Array
+
+    def rows(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Inputs:
+        """Only the rows `keep`."""
+        return Inputs(self.log_share[keep], self.log_total[keep], self.log_time[keep], self.covariates[keep])
+
+
+def log_loss(
+    theta: Array, target: NDArray[np.int64], inputs: Inputs, *, tied: bool, jacobian: bool = True
+) -> tuple[Array, Array]:
+    """Log losses (B, N) for B rows of parameters, and their Jacobian (B, N, P).
+
+    `theta` (B, P); `target` (B,) says whose covariates each row takes; `tied` makes beta = alpha and
+    time = T. Without `jacobian` the second array is empty.
+    """
+    alpha, beta, g = (np.exp(theta[:, index])[:, None] for index in (ALPHA, BETA, G))
+    pull = theta[:, None, HEAD:] + inputs.log_share[None]  # (B, N, K)
+    scaled = g[:, :, None] * pull
+    top = scaled.max(axis=2, keepdims=True)
+    weight = np.exp(scaled - top)
+    total = weight.sum(axis=2, keepdims=True)
+    log_s = (top[:, :, 0] + np.log(total[:, :, 0])) / g
+    log_time = (inputs.log_total if tied else inputs.log_time)[None]
+    reach = alpha * (log_s + log_time) if tied else alpha * log_s + beta * log_time
+    excess = theta[:, SCALE, None] - reach
+    value = np.logaddexp(theta[:, FLOOR, None], excess)
+    share = np.exp(excess - value)
+    covariates = inputs.covariates[:, target].transpose(1, 0, 2)  # (B, N, C)
+    fitted = value - np.einsum("bnc,bc->bn", covariates, theta[:, D])
+    if not jacobian:
+        return fitted, np.empty(0)
+    weight /= total
+    slopes = np.empty((*fitted.shape, theta.shape[1]))
+    slopes[:, :, FLOOR] = 1.0 - share
+    slopes[:, :, SCALE] = share
+    slopes[:, :, ALPHA] = -share * alpha * (log_s + log_time if tied else log_s)
+    slopes[:, :, BETA] = 0.0 if tied else -share * beta * log_time
+    slopes[:, :, G] = -share * alpha * (np.einsum("bnk,bnk->bn", weight, pull) - log_s)
+    slopes[:, :, D] = -covariates
+    slopes[:, :, HEAD:] = -(share * alpha)[:, :, None] * weight
+    return fitted, slopes

@@ -1,0 +1,205 @@
+"""The fitted law of all targets at once: predictions, transfer, exponents, floors, with intervals."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from policies.laws.form import ALPHA, COVARIATES, FLOOR, HEAD, G, Inputs, log_loss
+from policies.laws.rows import make_inputs
+from policies.records import BadSetup
+
+Array = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """Losses (N, M): best guess and interval."""
+
+    mean: Array
+    low: Array
+    high: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """One family's fit: theta (M, P), its covariance (M, P, P), and its weight in the average."""
+
+    name: str
+    tied: bool
+    weight: float
+    theta: Array
+    covariance: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class JointLaw:
+    """Held-out loss of M targets as a function of cumulative draws from K domains.
+
+    Losses inside are divided by exp(`centre`) (M,), draws and time by their references. `noise`
+    (M,) is the standard deviation of a log residual; `anneal` the covariate that predictions use
+    unless told otherwise; `drift` widens intervals by so much log loss per log of extrapolation.
+    """
+
+    domains: tuple[str, ...]
+    targets: tuple[str, ...]
+    own: NDArray[np.int64]
+    pools: Array
+    total_ref: float
+    time_ref: float
+    centre: Array
+    noise: Array
+    families: tuple[Family, ...]
+    burn_in: float
+    rows: int
+    drift: float = 0.01
+
+    # -- numbers with intervals ----------------------------------------------------------------
+
+    @property
+    def transfer(self) -> Array:
+        """(M, K): worth of a draw from j to target i where all counts are equal, own draw = 1."""
+        return np.exp(self.log_transfer()[0])
+
+    def log_transfer(self) -> tuple[Array, Array]:
+        """Mean and standard deviation (M, K) of log transfer, averaged over the families."""
+        return self._averaged(lambda family: _scaled_transfer(family))
+
+    @property
+    def exponents(self) -> Array:
+        """(M,): alpha, how fast the excess over the floor falls with effective data."""
+        return np.exp(self.parameter(ALPHA)[0])
+
+    @property
+    def floors(self) -> Array:
+        """(M,): E, in units of the loss."""
+        return np.exp(self.parameter(FLOOR)[0] + self.centre)
+
+    def parameter(self, index: int) -> tuple[Array, Array]:
+        """Mean and standard deviation (M,) of one column of theta, averaged over the families."""
+        return self._averaged(lambda f: (f.theta[:, index], np.sqrt(f.covariance[:, index, index])))
+
+    def _averaged(self, of: Any) -> tuple[Array, Array]:
+        weights = [family.weight for family in self.families]
+        pairs = [of(family) for family in self.families]
+        mean = sum(w * m for w, (m, _) in zip(weights, pairs, strict=True))
+        variance = sum(w * (s**2 + (m - mean) ** 2) for w, (m, s) in zip(weights, pairs, strict=True))
+        return np.asarray(mean), np.sqrt(np.asarray(variance))
+
+    # -- predictions ---------------------------------------------------------------------------
+
+    def inputs(self, draws: ArrayLike, time: ArrayLike | None = None, anneal: float = 0.0) -> Inputs:
+        """What the formula takes, for cumulative draws (N, K); time grows with the draws if not given."""
+        draws_NxK = np.atleast_2d(np.asarray(draws, dtype=np.float64))
+        if draws_NxK.shape[1] != len(self.domains):
+            raise BadSetup(f"draws have {draws_NxK.shape[1]} columns; the law knows {len(self.domains)} domains")
+        draws_NxK = np.maximum(draws_NxK, 0.0)
+        draws_NxK = np.where(draws_NxK.sum(axis=1, keepdims=True) > 0, draws_NxK, 1e-9 * self.total_ref)
+        total = draws_NxK.sum(axis=1)
+        time_N = total / self.total_ref * self.time_ref if time is None else np.asarray(time, dtype=np.float64)
+        covariates = np.zeros((len(draws_NxK), len(self.targets), COVARIATES))
+        covariates[:, :, 0] = anneal
+        return make_inputs(draws_NxK, self.pools, time_N, self.total_ref, self.time_ref, covariates)
+
+    def log_predict(self, draws: ArrayLike, time: ArrayLike | None = None, anneal: float = 0.0) -> tuple[Array, Array]:
+        """Mean and standard deviation (N, M) of the noise-free log loss."""
+        inputs = self.inputs(draws, time, anneal)
+        every = np.arange(len(self.targets))
+
+        def of(family: Family) -> tuple[Array, Array]:
+            fitted, slopes = log_loss(family.theta, every, inputs, tied=family.tied)
+            variance = np.einsum("mnp,mpq,mnq->mn", slopes, family.covariance, slopes, optimize=True)
+            return fitted.T, np.sqrt(np.maximum(variance, 0.0)).T
+
+        mean, sd = self._averaged(of)
+        beyond = np.maximum(inputs.log_total, 0.0)[:, None]
+        return mean + self.centre, np.sqrt(sd**2 + (self.drift * beyond) ** 2)
+
+    def predict(
+        self, draws: ArrayLike, time: ArrayLike | None = None, level: float = 0.9, *, anneal: float = 0.0
+    ) -> Prediction:
+        """Noise-free losses (N, M) after cumulative `draws` (N, K), with intervals of the given level.
+
+        `time` (N,) is the cumulative learning rate; left out, it grows in step with the draws.
+        `anneal` says how far the learning rate will have come down from its peak (0 to 1).
+        """
+        if not 0 < level < 1:
+            raise BadSetup(f"level is {level}; it must lie between 0 and 1")
+        mean, sd = self.log_predict(draws, time, anneal)
+        width = NormalDist().inv_cdf(0.5 + level / 2) * sd
+        return Prediction(np.exp(mean), np.exp(mean - width), np.exp(mean + width))
+
+    # -- JSON ----------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON; covariances as base64 of their upper triangles (float64), since nobody reads them."""
+        return {
+            "domains": list(self.domains),
+            "targets": list(self.targets),
+            "pools": [None if np.isinf(pool) else pool for pool in self.pools.tolist()],
+            "total_ref": self.total_ref,
+            "time_ref": self.time_ref,
+            "centre": self.centre.tolist(),
+            "noise": self.noise.tolist(),
+            "families": [_dump_family(family) for family in self.families],
+            "burn_in": self.burn_in,
+            "rows": self.rows,
+            "drift": self.drift,
+        }
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> JointLaw:
+        domains, targets = tuple(body["domains"]), tuple(body["targets"])
+        return cls(
+            domains,
+            targets,
+            np.array([domains.index(name) if name in domains else -1 for name in targets], dtype=np.int64),
+            np.array([np.inf if pool is None else pool for pool in body["pools"]], dtype=np.float64),
+            float(body["total_ref"]),
+            float(body["time_ref"]),
+            np.array(body["centre"], dtype=np.float64),
+            np.array(body["noise"], dtype=np.float64),
+            tuple(_load_family(family) for family in body["families"]),
+            float(body["burn_in"]),
+            int(body["rows"]),
+            float(body["drift"]),
+        )
+
+
+def _scaled_transfer(family: Family) -> tuple[Array, Array]:
+    g = np.exp(family.theta[:, G])[:, None]
+    log_omega = family.theta[:, HEAD:]
+    index = np.arange(HEAD, family.theta.shape[1])
+    variance = family.covariance[:, index, index]
+    cross = family.covariance[:, index, G] * log_omega
+    spread = variance + 2 * cross + family.covariance[:, G, G, None] * log_omega**2
+    return g * log_omega, g * np.sqrt(np.maximum(spread, 0.0))
+
+
+def _dump_family(family: Family) -> dict[str, Any]:
+    upper = np.triu_indices(family.theta.shape[1])
+    packed = np.ascontiguousarray(family.covariance[:, upper[0], upper[1]], dtype="<f8")
+    return {
+        "name": family.name,
+        "tied": family.tied,
+        "weight": family.weight,
+        "theta": family.theta.tolist(),
+        "covariance": base64.b64encode(packed.tobytes()).decode("ascii"),
+    }
+
+
+def _load_family(body: Mapping[str, Any]) -> Family:
+    theta = np.array(body["theta"], dtype=np.float64)
+    rows, parameters = theta.shape
+    packed = np.frombuffer(base64.b64decode(body["covariance"]), dtype="<f8").reshape(rows, -1)
+    upper = np.triu_indices(parameters)
+    covariance = np.empty((rows, parameters, parameters))
+    covariance[:, upper[0], upper[1]] = packed
+    covariance[:, upper[1], upper[0]] = packed
+    return Family(str(body["name"]), bool(body["tied"]), float(body["weight"]), theta, covariance)
