@@ -58,7 +58,7 @@ class Owner:
         Raises `BadReport` where the report cannot be used; nothing is recorded then.
         """
         with self._fit:
-            stored = self._journal.find(self.allocation, f"decision:{report.position}")
+            stored = self._answered(report.position)
             self._record(report)
             if stored is not None:
                 return _again(stored)
@@ -73,7 +73,7 @@ class Owner:
 
         Does not wait for a fit. If the decision was stored after all, that one comes back.
         """
-        stored = self._journal.find(self.allocation, f"decision:{report.position}")
+        stored = self._answered(report.position)
         if stored is not None:
             return _again(stored)
         self._record(report)
@@ -81,10 +81,20 @@ class Owner:
         return self._decide(kept, None, {}, once=f"decision:{report.position}", at=report.position)
 
     def note(self, kind: str, position: int, body: Mapping[str, Any]) -> None:
-        """Record something that happened in training; durable when it returns."""
+        """Record something that happened in training; durable when it returns.
+
+        A note `hold` tells afterwards of a mixture that was kept while this owner was out of reach:
+        `report` (its position), `weights`, `why`. It is the decision for that report, since it was
+        acted on, whatever had been decided here.
+        """
         if kind in RESERVED:
             raise ValueError(f"'{kind}' is written by the owner itself; choose another kind for a note")
-        self._journal.append(self.allocation, kind, body, epoch=self._epoch, position=position)
+        if kind == "hold":
+            held = Decision(position, dict(body["weights"]), "hold", detail=str(body["why"])).to_dict()
+            report = int(body["report"])
+            self._append("decision", report, {**held, "meta": {"report": report}}, once=f"held:{report}")
+            return
+        self._append(kind, position, body)
 
     # -- what a person asks
 
@@ -115,6 +125,11 @@ class Owner:
             self._student.restore()
 
     # -- inside
+
+    def _answered(self, position: int) -> Event | None:
+        """The stored decision for a report; one that training acted on by itself comes first."""
+        held = self._journal.find(self.allocation, f"held:{position}")
+        return held or self._journal.find(self.allocation, f"decision:{position}")
 
     def _names(self) -> tuple[str, ...]:
         return tuple(domain.name for domain in self._student.policy.domains)

@@ -235,3 +235,17 @@ def test_policy_that_answers_nonsense_is_a_failed_fit(journal: Journal, monkeypa
     monkeypatch.setattr(Scripted, "_decide", nonsense)
     decision = owner.decide(make_report(60))
     assert (decision.reason, set(decision.weights)) == ("kept: fit failed", set(NAMES))
+
+
+def test_a_hold_that_training_acted_on_alone_becomes_the_decision(journal: Journal) -> None:
+    owner = begin(journal)
+    owner.decide(make_report(60))
+    uniform = dict.fromkeys(NAMES, 1 / 3)
+    owner.note("hold", 100, {"report": 60, "weights": uniform, "why": "the owner was away", "applied": True})
+    again = Owner(journal, "run").decide(make_report(60))
+    assert (again.reason, again.weights, again.replayed) == ("hold", uniform, True)
+    assert owner_in_force(journal) == uniform
+
+
+def owner_in_force(journal: Journal) -> Any:
+    return Owner(journal, "run")._in_force()

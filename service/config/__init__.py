@@ -1,0 +1,16 @@
+"""One YAML, validated as a whole before anything starts."""
+
+from service.config.errors import BadConfig
+from service.config.load import load_config, load_resumed, save_config
+from service.config.model import ClusterConfig, Config, PolicyConfig, TrackingConfig
+
+__all__ = [
+    "BadConfig",
+    "ClusterConfig",
+    "Config",
+    "PolicyConfig",
+    "TrackingConfig",
+    "load_config",
+    "load_resumed",
+    "save_config",
+]
