@@ -125,11 +125,11 @@ class Config(Strict):
     runs: str = "runs"
     store: str | None = None
     data: DataConfig
-    model: ModelConfig = Field(default_factory=ModelConfig)
-    train: TrainConfig = Field(default_factory=TrainConfig)
-    policy: PolicyConfig = Field(default_factory=PolicyConfig)
-    tracking: TrackingConfig = Field(default_factory=TrackingConfig)
-    ray: ClusterConfig = Field(default_factory=ClusterConfig)
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    policy: PolicyConfig = PolicyConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    ray: ClusterConfig = ClusterConfig()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:

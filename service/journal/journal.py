@@ -135,10 +135,11 @@ class Journal:
         epoch: int,
         position: int = 0,
         once: str | None = None,
+        instead_of: Event | None = None,
     ) -> tuple[Event, bool]:
         """Commit one event; returns it and True, or the one that had taken `once` before and False.
 
-        Raises `Fenced` where `epoch` is no longer the newest.
+        `instead_of` becomes inactive in the same transaction. Raises `Fenced` where `epoch` is no longer the newest.
         """
         text = canonical(body)
         with self._write() as connection:
@@ -146,6 +147,9 @@ class Journal:
             taken = None if once is None else self._find(connection, allocation, once)
             if taken is not None:
                 return taken, False
+            if instead_of is not None:
+                table = schema.events
+                connection.execute(update(table).where(table.c.id == instead_of.id).values(active=False))
             return self._insert(connection, row, kind, text, position, once), True
 
     def events(

@@ -90,9 +90,7 @@ class Owner:
         if kind in RESERVED:
             raise ValueError(f"'{kind}' is written by the owner itself; choose another kind for a note")
         if kind == "hold":
-            held = Decision(position, dict(body["weights"]), "hold", detail=str(body["why"])).to_dict()
-            report = int(body["report"])
-            self._append("decision", report, {**held, "meta": {"report": report}}, once=f"held:{report}")
+            self._was_held(position, body)
             return
         self._append(kind, position, body)
 
@@ -125,6 +123,20 @@ class Owner:
             self._student.restore()
 
     # -- inside
+
+    def _was_held(self, boundary: int, body: Mapping[str, Any]) -> None:
+        """What training acted on by itself takes the place of what was decided here."""
+        report = int(body["report"])
+        held = Decision(boundary, dict(body["weights"]), "hold", detail=str(body["why"])).to_dict()
+        self._journal.append(
+            self.allocation,
+            "decision",
+            {**held, "meta": {"report": report}},
+            epoch=self._epoch,
+            position=report,
+            once=f"held:{report}",
+            instead_of=self._journal.find(self.allocation, f"decision:{report}"),
+        )
 
     def _answered(self, position: int) -> Event | None:
         """The stored decision for a report; one that training acted on by itself comes first."""

@@ -128,11 +128,11 @@ def test_resumed_run_may_change_tracking_but_not_what_it_learns(tmp_path: Path) 
     save_config(load_config(write(tmp_path, good())), file)
     config = load_resumed(file, ["ray.workers=4", "train.loader_workers=1", "tracking.enabled=false"])
     assert (config.ray.workers, config.train.loader_workers, config.tracking.enabled) == (4, 1, False)
-    with pytest.raises(BadConfig, match="train.lr cannot change while a run goes on"):
+    with pytest.raises(BadConfig, match=r"train\.lr cannot change while a run goes on"):
         load_resumed(file, ["train.lr=1"])
 
 
 def test_crop_that_patches_do_not_fill(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, good()), ["data.crop=20"])
-    with pytest.raises(ValueError, match="make 20 a multiple of 8, or set model.patch"):
+    with pytest.raises(ValueError, match=r"make 20 a multiple of 8, or set model\.patch"):
         config.check_model()
