@@ -1,0 +1,139 @@
+"""The head of the page: what was run, how it went and what came of it, in three plain sentences and a few facts."""
+
+from __future__ import annotations
+
+import datetime
+import math
+
+from service.report.sections import Facts, refit_words
+from service.report.story import Story, moved
+from service.report.words import count, duration, esc, figure, gain_words, listing, percent, plural
+
+
+def header(facts: Facts) -> str:
+    story = facts.story
+    sentences = "".join(f"<p>{esc(text)}</p>" for text in outcome(facts))
+    facts_html = "".join(f"<div><dt>{esc(k)}</dt><dd>{v}</dd></div>" for k, v in _facts(facts))
+    return (
+        f'<p class="kicker">Isthmus · pretraining with a learnt mixture{_when(story)}</p><h1>{esc(story.name)}</h1>'
+        f'<div class="outcome">{sentences}</div><dl class="facts">{facts_html}</dl>'
+    )
+
+
+def outcome(facts: Facts) -> list[str]:
+    """Three sentences: what was run, what happened to the mixture, what it brought."""
+    return [_setting(facts.story), _course(facts), _result(facts)]
+
+
+def _setting(story: Story) -> str:
+    state = (
+        "finished"
+        if story.finished
+        else f"stopped at draw {count(story.reached)}, {percent(_part(story), 0)} of the way"
+    )
+    return (
+        f"One model was pretrained on {plural(len(story.names), 'domain')} ({listing(story.names, 8)}) with a budget "
+        f"of {count(story.budget)} draws under the policy {story.policy}, and the run {state}."
+    )
+
+
+def _course(facts: Facts) -> str:
+    story, found = facts.story, facts.learnt
+    if not story.decisions:
+        return "No mixture was decided before it stopped."
+    first, last = story.decisions[0].weights, story.decisions[-1].weights
+    if not found.changes:
+        kept = "; ".join(dict.fromkeys(found.kept)) or story.decisions[-1].reason
+        return f"The mixture stayed as it began over {plural(found.refits, 'refit')} ({kept})."
+    text = f"The mixture changed {plural(found.changes, 'time')} in {plural(found.refits, 'refit')}"
+    most = sorted(last, key=lambda n: -abs(last[n] - first.get(n, 0.0)))[:2]
+    if moved(first, last) < 0.005:
+        return text + " and came back to where it began."
+    steps = [f"{n} went from {percent(first.get(n, 0.0), 0)} to {percent(last[n], 0)}" for n in most]
+    return f"{text}: {' and '.join(steps)}{_why(facts)}."
+
+
+def _why(facts: Facts) -> str:
+    hubs = [role.name for role in facts.learnt.hubs]
+    return f"; {listing(hubs)} proved to help other domains most" if hubs else ""
+
+
+def _result(facts: Facts) -> str:
+    found, story = facts.learnt, facts.story
+    if found.measured is not None:
+        return (
+            f"Measured against a run with {found.measured.policy}, it ended with {gain_words(found.measured.gain)} "
+            "(90 % interval, evaluation error only)."
+        )
+    if found.gain is None or not math.isfinite(found.gain.mean):
+        losses = [f"{t} {figure(v)}" for t, v in story.final_losses.items() if math.isfinite(v)]
+        return f"This policy predicts no gain; the last held-out losses are {listing(losses, 8)}."
+    sure = "" if found.gain.low > 0 else "; the interval holds zero, so the gain is not certain"
+    return (
+        f"By the fitted laws that gives {gain_words(found.gain, found.objective)} than {found.baseline} would have "
+        f"reached (90 % interval{sure})."
+    )
+
+
+def _facts(facts: Facts) -> list[tuple[str, str]]:
+    story, found = facts.story, facts.learnt
+    seed = "–" if story.seed is None else str(story.seed)
+    said = [
+        ("draws", f"{count(story.reached)}<small>of {count(story.budget)}</small>"),
+        ("policy", f"{esc(story.policy)}<small>objective {esc(story.objective)}, seed {esc(seed)}</small>"),
+        ("refits", f"{found.refits}<small>{plural(found.changes, 'change')} of the mixture</small>"),
+        ("mean loss", _mean_loss(story)),
+    ]
+    if found.gain is not None and math.isfinite(found.gain.mean):
+        share = -math.expm1(-found.gain.mean) if story.objective == "mean_log" else None
+        main = percent(share) if share is not None else figure(found.gain.mean)
+        said.append((f"predicted gain over {found.baseline}", f"{main}<small>{_ends(facts)}</small>"))
+    if story.started is not None and story.ended is not None:
+        said.append(("time", f"{duration(story.ended - story.started)}<small>{_eval_share(story)}</small>"))
+    return said
+
+
+def _mean_loss(story: Story) -> str:
+    """Geometric mean over the targets by weight, first and last."""
+    ends = []
+    for report in (story.reports[0], story.reports[-1]) if story.reports else ():
+        pairs = [(w, report.eval_loss.get(t, math.nan)) for t, w in story.targets.items()]
+        if any(math.isnan(v) for _, v in pairs):
+            ends.append("–")
+        else:
+            total = math.fsum(w for w, _ in pairs)
+            ends.append(figure(math.exp(math.fsum(w * math.log(v) for w, v in pairs) / total)))
+    return f"{ends[1]}<small>{ends[0]} at the first report</small>" if ends else "–"
+
+
+def _ends(facts: Facts) -> str:
+    gain = facts.learnt.gain
+    if gain is None or not (math.isfinite(gain.low) and math.isfinite(gain.high)):
+        return "no interval"
+    if facts.story.objective != "mean_log":
+        return f"90 %: {figure(gain.low)} to {figure(gain.high)}"
+    return f"90 %: {percent(-math.expm1(-gain.low))} to {percent(-math.expm1(-gain.high))}"
+
+
+def _eval_share(story: Story) -> str:
+    shares = [n.body["eval_share"] for n in story.kind("throughput") if n.body.get("eval_share") is not None]
+    return f"evaluation {percent(float(shares[-1]))} of it" if shares else "from first to last event"
+
+
+def _when(story: Story) -> str:
+    if story.started is None:
+        return ""
+    at = datetime.datetime.fromtimestamp(story.started, datetime.UTC)
+    return f" · begun {at:%Y-%m-%d %H:%M} UTC"
+
+
+def _part(story: Story) -> float:
+    return story.reached / story.budget
+
+
+def footer(facts: Facts) -> str:
+    """What a reader needs to judge the page."""
+    return (
+        f"<p>{esc(refit_words(facts.learnt))}. Intervals are 90 %. A draw is one training sample, a 3D crop. Subject "
+        "ids are hashed; no patient field and no path is on this page. It loads nothing from outside.</p>"
+    )

@@ -1,0 +1,281 @@
+"""What a run taught us, as records and as a few plain lines for the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Mapping
+
+from policies.records import Decision, Interval, LawSummary
+from service.journal import Journal
+from service.report import words
+from service.report.measured import Measured, measure, other_run
+from service.report.story import Story, read_story
+
+HUB_RATIO = 1.25  # a likely hub gives this many times what the others give on average
+ISLAND_LEVEL = 0.2  # an island gets less than this part of an own draw out of a foreign one, on average
+
+
+@dataclasses.dataclass(frozen=True)
+class Transfer:
+    """What a draw from `source` is worth to `to`, in own draws of `to`."""
+
+    to: str
+    source: str
+    worth: Interval
+    identified: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Role:
+    """How much a domain gives (hub) or receives (island); `sure` where the interval alone says so."""
+
+    name: str
+    score: Interval
+    sure: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Final:
+    """The last measured loss of a target, and what the last refit before it had predicted.
+
+    `reached` is NaN where the target was never measured; `predicted` is None without a law.
+    """
+
+    target: str
+    reached: float
+    predicted: Interval | None
+    predicted_at: int | None
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the reached loss lies in the predicted interval; None where one is missing."""
+        if self.predicted is None or not all(map(math.isfinite, (self.reached, self.predicted.low))):
+            return None
+        return self.predicted.low <= self.reached <= self.predicted.high
+
+
+@dataclasses.dataclass(frozen=True)
+class Learnt:
+    """All that can be said about a run in a dozen lines.
+
+    `reasons` counts the decisions by reason code; `gain` is predicted, `measured` needs a second run.
+    """
+
+    name: str
+    policy: str
+    objective: str
+    position: int
+    budget: int
+    baseline: str
+    refits: int
+    changes: int
+    reasons: Mapping[str, int]
+    exponents: Mapping[str, Interval]
+    floors: Mapping[str, Interval]
+    transfers: tuple[Transfer, ...]
+    hubs: tuple[Role, ...]
+    islands: tuple[Role, ...]
+    finals: tuple[Final, ...]
+    gain: Interval | None
+    measured: Measured | None
+
+    @property
+    def strongest(self) -> tuple[Transfer, ...]:
+        """Identified transfers between different domains, the strongest first."""
+        return tuple(t for t in self.transfers if t.identified)
+
+    @property
+    def unidentified(self) -> tuple[Transfer, ...]:
+        return tuple(t for t in self.transfers if not t.identified)
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """How often the mixture was kept, by reason."""
+        return {reason: n for reason, n in self.reasons.items() if reason.startswith(("kept", "hold", "burn-in"))}
+
+    def lines(self) -> list[str]:
+        """The summary a terminal shows at the end of a run."""
+        return _lines(self)
+
+
+def learnt(journal: Journal, allocation: str, *, compare: str | None = None) -> Learnt:
+    """What the run `allocation` taught; `compare` names a run with another policy to measure the gain against.
+
+    Raises `BadSetup` when the journal knows no such run.
+    """
+    story = read_story(journal, allocation, with_law=False)
+    other = other_run(journal, story, compare)
+    return learnt_from(story, None if other is None else measure(story, other))
+
+
+def learnt_from(story: Story, measured: Measured | None = None) -> Learnt:
+    """The same from a story that was already read."""
+    law = story.last_law
+    return Learnt(
+        name=story.name,
+        policy=story.policy,
+        objective=story.objective,
+        position=story.reached,
+        budget=story.budget,
+        baseline=baseline_word(story),
+        refits=len(story.refits),
+        changes=len(story.changes()),
+        reasons=dict(Counter(d.reason for d in story.refits)),
+        exponents=dict(law.exponents) if law else {},
+        floors=dict(law.floors) if law else {},
+        transfers=transfers(law) if law else (),
+        hubs=hubs(law) if law else (),
+        islands=islands(law) if law else (),
+        finals=finals(story),
+        gain=story.gain,
+        measured=measured,
+    )
+
+
+def baseline_word(story: Story) -> str:
+    """'uniform' where the baseline is that, else 'the baseline mixture'."""
+    even = 1 / len(story.baseline)
+    return "uniform" if all(abs(v - even) < 1e-6 for v in story.baseline.values()) else "the baseline mixture"
+
+
+def transfers(law: LawSummary) -> tuple[Transfer, ...]:
+    """Every transfer between two different names, the strongest first."""
+    found = [
+        Transfer(to, source, worth, bool(law.identified.get(to, {}).get(source, False)))
+        for to, row in law.transfer.items()
+        for source, worth in row.items()
+        if source != to and math.isfinite(worth.mean)
+    ]
+    return tuple(sorted(found, key=lambda t: -t.worth.mean))
+
+
+def hubs(law: LawSummary) -> tuple[Role, ...]:
+    """Domains that give more than the others.
+
+    Sure where the low end of the hub score is above the mean score of the other domains; likely
+    where the score is above 1.25 times that mean and some transfer out of the domain is identified.
+    """
+    scores = {n: s for n, s in law.hub_score.items() if math.isfinite(s.mean)}
+    found = []
+    for name, score in scores.items():
+        others = [s.mean for n, s in scores.items() if n != name]
+        known = any(row.get(name, False) for to, row in law.identified.items() if to != name)
+        if others and known and (score.low > _mean(others) or score.mean > HUB_RATIO * _mean(others)):
+            found.append(Role(name, score, bool(score.low > _mean(others))))
+    return tuple(sorted(found, key=lambda r: -r.score.mean))
+
+
+def islands(law: LawSummary) -> tuple[Role, ...]:
+    """Targets that foreign draws hardly help: on average less than a fifth of an own draw.
+
+    Sure where the high end of that average is below a fifth. A row that only the prior filled
+    says nothing and is left out.
+    """
+    found = []
+    for name in law.transfer:
+        score = received(law, name)
+        known = any(ok for source, ok in law.identified.get(name, {}).items() if source != name)
+        if known and score is not None and score.mean < ISLAND_LEVEL:
+            found.append(Role(name, score, score.high < ISLAND_LEVEL))
+    return tuple(sorted(found, key=lambda r: r.score.mean))
+
+
+def received(law: LawSummary, name: str) -> Interval | None:
+    """Mean worth to `name` of a draw from another domain; ends combined as if the errors were independent."""
+    row = [worth for source, worth in law.transfer.get(name, {}).items() if source != name]
+    row = [worth for worth in row if math.isfinite(worth.mean)]
+    if not row:
+        return None
+    mean = _mean([worth.mean for worth in row])
+    below = math.sqrt(math.fsum((w.mean - w.low) ** 2 for w in row)) / len(row)
+    above = math.sqrt(math.fsum((w.high - w.mean) ** 2 for w in row)) / len(row)
+    return Interval(mean, max(0.0, mean - below), mean + above)
+
+
+def finals(story: Story) -> tuple[Final, ...]:
+    """Last measured against last predicted; a prediction made at or after the last report does not count."""
+    last = story.reports[-1].position if story.reports else 0
+    source = next((d for d in reversed(story.decisions) if d.predicted and d.position < last), None)
+    if not story.finished:  # nothing was reached that a prediction of the end could be held against
+        source = next((d for d in reversed(story.decisions) if d.predicted), None)
+    predicted = dict(source.predicted or {}) if source else {}
+    return tuple(
+        Final(target, loss, predicted.get(target), source.position if source and target in predicted else None)
+        for target, loss in story.final_losses.items()
+    )
+
+
+def predicted_ends(story: Story) -> tuple[Decision, ...]:
+    """The decisions that predicted the end before it was reached."""
+    return tuple(d for d in story.decisions if d.predicted and d.position < story.budget)
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _lines(found: Learnt) -> list[str]:
+    return [
+        *_outcome_lines(found),
+        *_law_lines(found),
+        *_final_lines(found),
+        *_gain_lines(found),
+    ]
+
+
+def _outcome_lines(found: Learnt) -> list[str]:
+    done = "finished" if found.position >= found.budget else "stopped"
+    lines = [
+        f"{found.name}: {done} at {words.count(found.position)} of {words.count(found.budget)} draws, policy "
+        f"{found.policy}, {words.plural(found.refits, 'refit')}, mixture changed {words.plural(found.changes, 'time')}"
+    ]
+    kept = [f"{reason} ({number}x)" for reason, number in found.kept.items()]
+    return [*lines, f"  mixture not moved: {'; '.join(kept)}"] if kept else lines
+
+
+def _law_lines(found: Learnt) -> list[str]:
+    if not found.exponents and not found.transfers:
+        return ["  no law was fitted, so nothing is said about exponents or transfer"]
+    lines = ["  exponents: " + "; ".join(f"{n} {words.interval(v, 2)}" for n, v in found.exponents.items())]
+    strong = [f"{t.source} -> {t.to} {words.interval(t.worth, 2)}" for t in found.strongest[:5]]
+    if strong:
+        lines.append("  strongest transfers, in own draws: " + "; ".join(strong))
+    missing = found.unidentified
+    if missing:
+        names = words.listing([f"{t.source} -> {t.to}" for t in missing], most=4)
+        lines.append(f"  not identified, prior only: {len(missing)} of {len(found.transfers)} transfers ({names})")
+    lines.append("  hubs: " + _roles(found.hubs, "none stands out"))
+    lines.append("  islands: " + _roles(found.islands, "none stands out"))
+    return lines
+
+
+def _roles(roles: tuple[Role, ...], nothing: str) -> str:
+    said = [f"{r.name} {words.interval(r.score, 2)}{'' if r.sure else ' (likely, not sure)'}" for r in roles]
+    return "; ".join(said) or nothing
+
+
+def _final_lines(found: Learnt) -> list[str]:
+    lines = []
+    for final in found.finals:
+        line = f"  {final.target}: {'final' if found.position >= found.budget else 'last'} loss"
+        line += f" {words.figure(final.reached)}" if math.isfinite(final.reached) else " not measured"
+        if final.predicted is not None:
+            verdict = {True: ", inside", False: ", OUTSIDE the interval", None: ""}[final.inside]
+            verdict = verdict if found.position >= found.budget else " for the end"
+            line += f", predicted {words.interval(final.predicted)} at draw {words.count(final.predicted_at)}{verdict}"
+        lines.append(line)
+    return lines
+
+
+def _gain_lines(found: Learnt) -> list[str]:
+    lines = []
+    if found.gain is not None:
+        said = words.gain_words(found.gain, found.objective)
+        sure = "" if found.gain.low > 0 else "; the interval holds zero, so a gain is not certain"
+        lines.append(f"  predicted gain over {found.baseline}: {said}{sure}")
+    if found.measured is not None:
+        said = words.gain_words(found.measured.gain)
+        lines.append(f"  measured gain over {found.measured.policy}: {said} (one seed each)")
+    return lines

@@ -1,0 +1,104 @@
+"""The frame of the page: one HTML file with its style, its data and Plotly inside, so that it works offline."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+from plotly.offline import get_plotlyjs
+
+from service.report.plot import CONFIG, Chart
+from service.report.style import STYLE
+from service.report.words import esc
+
+# Nothing may be fetched: the page shows the same on a machine without a network.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
+)
+
+DRAW = """
+const figures = JSON.parse(document.getElementById('figures').textContent);
+const config = JSON.parse(document.getElementById('config').textContent);
+const narrow = window.matchMedia('(max-width: 560px)');
+const drawn = figures.map((figure, at) => {
+  const layout = structuredClone(figure.layout);
+  if (narrow.matches) {
+    layout.font.size = 11;
+    layout.margin = {...layout.margin, r: 8};
+  }
+  return Plotly.newPlot('figure-' + at, figure.data, layout, config);
+});
+const refit = () => figures.forEach((_, at) => Plotly.Plots.resize('figure-' + at));
+window.addEventListener('beforeprint', refit);
+window.addEventListener('afterprint', refit);
+Promise.all(drawn).then(() => document.body.dataset.ready = 'yes');
+"""
+
+
+class Figures:
+    """Collects the charts of a page and hands out their places."""
+
+    def __init__(self) -> None:
+        self.charts: list[Chart] = []
+
+    def place(self, chart: Chart) -> str:
+        """The element the chart will be drawn in."""
+        self.charts.append(chart)
+        at = len(self.charts) - 1
+        return (
+            f'<div class="chart" id="figure-{at}" role="img" aria-label="{esc(chart.label)}" '
+            f'style="min-height:{chart.height}px"></div>'
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One chapter of the page; an empty body leaves it out."""
+
+    id: str
+    title: str
+    lead: str
+    body: str
+
+
+def page(title: str, header: str, sections: Sequence[Section], figures: Figures, footer: str) -> str:
+    """The whole HTML document."""
+    sections = [s for s in sections if s.body]
+    links = "".join(f'<a href="#{s.id}">{esc(s.title)}</a>' for s in sections)
+    chapters = "".join(
+        f'<section id="{s.id}"><h2>{esc(s.title)}</h2><p class="lead">{s.lead}</p>{s.body}</section>' for s in sections
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f"<title>{esc(title)}</title><style>{STYLE}</style></head><body>"
+        f'<header>{header}</header><nav aria-label="Contents">{links}</nav><main>{chapters}</main>'
+        f"<footer>{footer}</footer><noscript>The figures need JavaScript; the texts and tables do not.</noscript>"
+        f'<script id="figures" type="application/json">{_json([c.to_dict() for c in figures.charts])}</script>'
+        f'<script id="config" type="application/json">{_json(CONFIG)}</script>'
+        f"<script>{get_plotlyjs()}</script><script>{DRAW}</script></body></html>"
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = (), caption: str = "") -> str:
+    """A table whose cells are HTML already; columns in `numbers` are set flush right."""
+    right = set(numbers)
+    cell = ['<td class="n">' if at in right else "<td>" for at in range(len(head))]
+    top = "".join(f'<th scope="col"{" class=n" if at in right else ""}>{esc(h)}</th>' for at, h in enumerate(head))
+    body = "".join("<tr>" + "".join(c + v + "</td>" for c, v in zip(cell, row, strict=True)) + "</tr>" for row in rows)
+    said = f"<caption>{caption}</caption>" if caption else ""
+    return f'<div class="scroll"><table>{said}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def grid(panels: Sequence[tuple[str, str]], kind: str = "") -> str:
+    """Panels (heading, content) side by side where there is room, below each other on a phone."""
+    inside = "".join(f"<figure><figcaption>{head}</figcaption>{body}</figure>" for head, body in panels)
+    return f'<div class="grid {kind}">{inside}</div>'
+
+
+def _json(value: object) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,183 @@
+"""A run as the journal tells it: what the report, the figures and the plan all read.
+
+Nothing here decides or draws. A run without a law (uniform, proportional), one that stopped in the
+middle, and one that has only just begun are all stories.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from policies import load_policy
+from policies.policy import within_bounds
+from policies.records import BadSetup, Decision, Domain, Interval, LawSummary, LossReport
+from service.journal import Event, Journal, NoSuchAllocation, decision_of, report_of
+
+if TYPE_CHECKING:
+    from policies.laws import JointLaw
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """Anything in the journal that is neither a report nor a decision."""
+
+    kind: str
+    position: int
+    body: Mapping[str, Any]
+    at: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Story:
+    """One allocation, in order of position.
+
+    `reports` and `decisions` hold the active ones only, one per position; `law` is the last law of
+    the policy, None for a policy without one. Times are seconds since 1970.
+    """
+
+    name: str
+    policy: str
+    domains: tuple[Domain, ...]
+    targets: Mapping[str, float]
+    objective: str
+    budget: int
+    interval: int
+    seed: int | None
+    baseline: Mapping[str, float]
+    reports: tuple[LossReport, ...]
+    decisions: tuple[Decision, ...]
+    refit_seconds: Mapping[int, float]
+    notes: tuple[Note, ...]
+    law: JointLaw | None
+    spec: Mapping[str, Any]
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(domain.name for domain in self.domains)
+
+    @property
+    def reached(self) -> int:
+        """Draws served when the journal last heard of the run."""
+        return max([r.position for r in self.reports] + [n.position for n in self.notes if n.kind == "finished"] + [0])
+
+    @property
+    def finished(self) -> bool:
+        return self.reached >= self.budget
+
+    @property
+    def refits(self) -> tuple[Decision, ...]:
+        """The decisions that answered a report, without the one a run starts with."""
+        return tuple(d for d in self.decisions if d.refit > 0 or d.position > 0)
+
+    @property
+    def last_law(self) -> LawSummary | None:
+        """The newest law summary in the decisions."""
+        return next((d.law for d in reversed(self.decisions) if d.law is not None), None)
+
+    @property
+    def gain(self) -> Interval | None:
+        """The newest predicted gain over the baseline."""
+        return next((d.gain for d in reversed(self.decisions) if d.gain is not None), None)
+
+    @property
+    def final_losses(self) -> dict[str, float]:
+        """By target: the last measured held-out loss; NaN where it was never measured."""
+        found = dict.fromkeys(self.targets, math.nan)
+        for report in self.reports:
+            found.update({t: v for t, v in report.eval_loss.items() if t in found and not math.isnan(v)})
+        return found
+
+    def kind(self, *kinds: str) -> tuple[Note, ...]:
+        return tuple(note for note in self.notes if note.kind in kinds)
+
+    def changes(self) -> tuple[Decision, ...]:
+        """The decisions after the first that changed a share by more than rounding."""
+        pairs = zip(self.decisions, self.decisions[1:], strict=False)
+        return tuple(after for before, after in pairs if moved(before.weights, after.weights) > 1e-6)
+
+
+def moved(before: Mapping[str, float], after: Mapping[str, float]) -> float:
+    """The part of the mixture that went from one domain to another (total variation), 0 to 1."""
+    names = {**before, **after}
+    return 0.5 * math.fsum(abs(after.get(n, 0.0) - before.get(n, 0.0)) for n in names)
+
+
+def read_story(journal: Journal, allocation: str, *, with_law: bool = True) -> Story:
+    """Read the run `allocation`.
+
+    Raises
+    ------
+    BadSetup
+        When the journal knows no such allocation.
+    """
+    try:
+        spec = journal.spec(allocation)
+    except NoSuchAllocation as error:
+        known = ", ".join(journal.allocations()) or "none"
+        raise BadSetup(f"the journal holds no run '{allocation}'; it holds: {known}") from error
+    events = journal.events(allocation, active=True)
+    domains = _domains(spec, events)
+    names = [d.name for d in domains]
+    return Story(
+        name=allocation,
+        policy=str(spec.get("policy", "unknown")),
+        domains=domains,
+        targets=dict(spec.get("targets") or dict.fromkeys(names, 1.0)),
+        objective=str(spec.get("objective") or "mean_log"),
+        budget=int(spec["budget"]),
+        interval=int(spec["interval"]),
+        seed=spec.get("seed"),
+        baseline=dict(spec.get("baseline") or within_bounds(dict.fromkeys(names, 1 / len(names)), domains)),
+        reports=_reports(events),
+        decisions=_decisions(events),
+        refit_seconds=_refit_seconds(events),
+        notes=tuple(_note(e) for e in events if e.kind not in ("allocation", "report", "decision")),
+        law=_law(journal, allocation) if with_law else None,
+        spec=spec,
+        started=min((e.at for e in events), default=None),
+        ended=max((e.at for e in events), default=None),
+    )
+
+
+def _domains(spec: Mapping[str, Any], events: Iterable[Event]) -> tuple[Domain, ...]:
+    """The domains as they stood last; one that left keeps its place, as its draws are in the history."""
+    found = {body["name"]: Domain.from_dict(body) for body in spec["domains"]}
+    for event in events:
+        if event.kind == "domains":
+            found.update({body["name"]: Domain.from_dict(body) for body in event.body.get("domains", ())})
+    return tuple(found.values())
+
+
+def _reports(events: Iterable[Event]) -> tuple[LossReport, ...]:
+    """One report per position: the last, in which the owner has merged what came before."""
+    found = {event.position: report_of(event) for event in events if event.kind == "report"}
+    return tuple(found[position] for position in sorted(found))
+
+
+def _decisions(events: Iterable[Event]) -> tuple[Decision, ...]:
+    found: dict[int, Decision] = {}
+    for event in events:
+        if event.kind == "decision":
+            decision = decision_of(event)
+            found.setdefault(decision.position, decision)
+    return tuple(found[position] for position in sorted(found))
+
+
+def _refit_seconds(events: Iterable[Event]) -> dict[int, float]:
+    metas = {e.body["position"]: e.body.get("meta") or {} for e in events if e.kind == "decision"}
+    return {int(at): float(meta["seconds"]) for at, meta in metas.items() if meta.get("seconds") is not None}
+
+
+def _note(event: Event) -> Note:
+    return Note(event.kind, event.position, event.body, event.at)
+
+
+def _law(journal: Journal, allocation: str) -> JointLaw | None:
+    """The law of the stored policy; None where there is no policy yet, or it has none."""
+    state = journal.snapshot(allocation)
+    return None if not state else load_policy(dict(state)).law

@@ -1,0 +1,74 @@
+"""The page's style sheet: light, sober, one column on a phone, no backgrounds in print."""
+
+STYLE = """
+:root { --ink: #1f2933; --muted: #5b6770; --line: #dde2e6; --soft: #f6f8f9; --accent: #084594; --warn: #b00020; }
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
+body { margin: 0; color: var(--ink); background: #fff; font: 15px/1.55 system-ui, -apple-system, 'Segoe UI',
+  'Helvetica Neue', Arial, sans-serif; font-variant-numeric: tabular-nums; }
+header, main, footer, nav { max-width: 1080px; margin: 0 auto; padding: 0 20px; }
+header { padding-top: 28px; }
+h1 { font-size: 26px; line-height: 1.25; margin: 0 0 2px; overflow-wrap: anywhere; }
+.kicker { color: var(--muted); font-size: 13px; margin: 0 0 4px; }
+.outcome { font-size: 16.5px; max-width: 52em; }
+.outcome p { margin: 6px 0; }
+h2 { font-size: 19px; margin: 0 0 4px; }
+h3 { font-size: 15px; margin: 18px 0 4px; }
+.lead { color: var(--muted); margin: 0 0 12px; max-width: 54em; }
+section { padding: 26px 0 8px; border-top: 1px solid var(--line); margin-top: 22px; scroll-margin-top: 44px; }
+nav { position: sticky; top: 0; background: #fff; z-index: 5; display: flex; flex-wrap: wrap; gap: 4px 18px;
+  padding-top: 10px; padding-bottom: 10px; border-bottom: 1px solid var(--line); font-size: 13.5px; }
+nav a, a { color: var(--accent); text-decoration: none; }
+nav a:hover, a:hover { text-decoration: underline; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 10px; margin: 18px 0 20px; }
+.facts div { border: 1px solid var(--line); border-radius: 6px; padding: 9px 12px; }
+.facts dt { color: var(--muted); font-size: 12.5px; margin: 0; }
+.facts dd { margin: 1px 0 0; font-size: 18px; font-weight: 600; line-height: 1.3; }
+.facts dd small { display: block; font-size: 12.5px; font-weight: 400; color: var(--muted); }
+.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(290px, 1fr)); gap: 14px; }
+.grid.wide { grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
+figure { margin: 0; border: 1px solid var(--line); border-radius: 6px; padding: 10px 10px 4px; min-width: 0;
+  break-inside: avoid; }
+figcaption { font-weight: 600; font-size: 14px; }
+figcaption small { display: block; font-weight: 400; color: var(--muted); font-size: 12.5px; }
+figcaption i.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
+td i.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
+.chart { width: 100%; }
+.scroll { overflow-x: auto; margin: 8px 0 14px; }
+table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
+caption { text-align: left; color: var(--muted); padding: 4px 0; }
+th { text-align: left; font-weight: 600; color: var(--muted); border-bottom: 1.5px solid #b7c0c7; white-space: nowrap; }
+th, td { padding: 5px 12px 5px 0; vertical-align: top; }
+td { border-bottom: 1px solid var(--line); }
+th.n, td.n { text-align: right; white-space: nowrap; }
+.reason { white-space: nowrap; font-weight: 600; }
+.quiet { color: var(--muted); }
+.warn { color: var(--warn); font-weight: 600; }
+.say { max-width: 54em; margin: 10px 0; }
+ul.say { padding-left: 20px; }
+details { margin: 10px 0; }
+summary { cursor: pointer; color: var(--accent); }
+code { font: 12.5px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+footer { color: var(--muted); font-size: 13px; padding-top: 18px; padding-bottom: 40px; margin-top: 26px;
+  border-top: 1px solid var(--line); }
+@media (max-width: 560px) {
+  header, main, footer, nav { padding-left: 14px; padding-right: 14px; }
+  body { font-size: 15px; }
+  h1 { font-size: 22px; }
+  nav { position: static; }
+  .facts { grid-template-columns: 1fr 1fr; }
+  .facts dd { font-size: 16px; }
+  figure { padding: 8px 4px 2px; }
+  figcaption { padding: 0 4px; }
+  table { font-size: 13px; }
+}
+@media print {
+  body { font-size: 11pt; }
+  nav { display: none; }
+  header, main, footer { max-width: none; padding-left: 0; padding-right: 0; }
+  .scroll { overflow: visible; }
+  h2, h3 { break-after: avoid; }
+  tr { break-inside: avoid; }
+  a { color: inherit; }
+}
+"""

@@ -1,0 +1,79 @@
+"""From the journal to one page that a person opens."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from service.journal import Journal
+from service.report import sections
+from service.report.data_section import data_section, problems_section
+from service.report.header import footer, header
+from service.report.learnt import learnt_from
+from service.report.measured import measure, other_run
+from service.report.page import Figures, page
+from service.report.story import read_story
+from service.report.svg import story_looks
+
+
+def write_report(
+    journal: Journal,
+    allocation: str,
+    out: Path,
+    *,
+    manifest: Mapping[str, Any] | None = None,
+    compare: str | None = None,
+) -> Path:
+    """Write the page about the run `allocation`; works for a run that is still going or was stopped.
+
+    Parameters
+    ----------
+    journal, allocation:
+        Where the run is told, and its name there.
+    out:
+        The HTML file, or a folder in which it becomes `report.html`.
+    manifest:
+        `PreparedData.to_dict()`; by default `manifest.json` beside the page, if there is one.
+    compare:
+        A run with another policy on the same budget, to measure the gain against; by default the
+        one that a `compare` event of the journal names.
+
+    Raises
+    ------
+    BadSetup
+        When the journal knows no such run.
+    """
+    out = out / "report.html" if out.is_dir() or not out.suffix else out
+    story = read_story(journal, allocation)
+    other = other_run(journal, story, compare)
+    found = learnt_from(story, None if other is None else measure(story, other))
+    facts = sections.Facts(story, found, story_looks(story), Figures())
+    chapters = [
+        sections.mixture_section(facts),
+        sections.losses_section(facts),
+        sections.transfer_section(facts),
+        sections.hubs_section(facts),
+        sections.ends_section(facts),
+        sections.gain_section(facts),
+        sections.refits_section(facts),
+        data_section(facts, manifest if manifest is not None else _manifest_beside(out)),
+        problems_section(story),
+    ]
+    return _replace(out, page(f"Isthmus: {story.name}", header(facts), chapters, facts.figures, footer(facts)))
+
+
+def _manifest_beside(out: Path) -> Mapping[str, Any] | None:
+    path = out.parent / "manifest.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def _replace(out: Path, text: str) -> Path:
+    """Write beside, then rename: a page is there whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, out)
+    return out
