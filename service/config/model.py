@@ -125,11 +125,11 @@ class Config(Strict):
     runs: str = "runs"
     store: str | None = None
     data: DataConfig
-    model: ModelConfig = ModelConfig()
-    train: TrainConfig = TrainConfig()
-    policy: PolicyConfig = PolicyConfig()
-    tracking: TrackingConfig = TrackingConfig()
-    ray: ClusterConfig = ClusterConfig()
+    model: ModelConfig = Field(default_factory=lambda: ModelConfig.model_validate({}))
+    train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))
+    policy: PolicyConfig = Field(default_factory=lambda: PolicyConfig.model_validate({}))
+    tracking: TrackingConfig = Field(default_factory=lambda: TrackingConfig.model_validate({}))
+    ray: ClusterConfig = Field(default_factory=lambda: ClusterConfig.model_validate({}))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
