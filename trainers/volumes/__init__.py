@@ -1,8 +1,15 @@
-"""Volumes: from files of any kind to crops in a cache. Importing this does not import MONAI."""
+"""Volumes: from files of any kind to crops in a cache.
+
+Importing this imports neither torch nor MONAI; preparing volumes does.
+"""
 
 from trainers.volumes.crops import read_crop, read_held_out
 from trainers.volumes.errors import BadData, NoRoom, VolumeUnreadable
+from trainers.volumes.prepare import prepare, volumes_used
+from trainers.volumes.recipe import preprocess, recipe_of
 from trainers.volumes.records import HeldOutCrop, PreparedData, PreparedDomain, PreparedVolume, Problem
+from trainers.volumes.scan import Scan, scan, summary
+from trainers.volumes.table import renderables
 
 __all__ = [
     "BadData",
@@ -12,7 +19,15 @@ __all__ = [
     "PreparedDomain",
     "PreparedVolume",
     "Problem",
+    "Scan",
     "VolumeUnreadable",
+    "prepare",
+    "preprocess",
     "read_crop",
     "read_held_out",
+    "recipe_of",
+    "renderables",
+    "scan",
+    "summary",
+    "volumes_used",
 ]

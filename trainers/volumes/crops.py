@@ -29,17 +29,24 @@ def read_crop(volume: PreparedVolume, index: int, size: Sequence[int]) -> Crop:
     """
     if not 0 <= index < volume.crops:
         raise IndexError(f"crop {index} of '{volume.name}'; it has crops 0 to {volume.crops - 1}")
-    try:
-        centre = _centres(volume.places)[index]
-    except (OSError, ValueError, EOFError, IndexError):
-        cause = "the list of crop places in the cache is missing or broken"
-        raise VolumeUnreadable(volume.key, volume.name, cause) from None
-    return _read(volume, centre, size)
+    return _read(volume, centres_of(volume)[index], size)
 
 
 def read_held_out(crop: HeldOutCrop, size: Sequence[int]) -> Crop:
     """A held-out crop as float32 (1, *size); raises `VolumeUnreadable`."""
     return _read(crop.volume, np.array(crop.centre), size)
+
+
+def centres_of(volume: PreparedVolume) -> npt.NDArray[np.int32]:
+    """Centres (crops, 3) of a volume's crops, in voxels; raises `VolumeUnreadable`."""
+    try:
+        centres = _centres(volume.places)
+        if len(centres) != volume.crops:
+            raise ValueError(f"{len(centres)} places, expected {volume.crops}")
+        return centres
+    except (OSError, ValueError, EOFError):
+        cause = "the list of crop places in the cache is missing or broken"
+        raise VolumeUnreadable(volume.key, volume.name, cause) from None
 
 
 @functools.lru_cache(maxsize=4096)

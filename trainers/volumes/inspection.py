@@ -1,0 +1,192 @@
+"""Looking at one source: header first, then every voxel once. Nothing a file does can stop a scan.
+
+What was found is kept in `<cache>/index`, under the hash of path, sizes, times of change and the
+questions asked, so that a second look reads no volume.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainers.config.data import SPACING_RANGE_MM, DomainConfig
+from trainers.volumes.files import make_folder, sha256_of, write_atomic
+from trainers.volumes.places import Mask, foreground_box
+from trainers.volumes.privacy import scrub, subject_hash
+from trainers.volumes.readers import Array, Header, read_header, read_voxels
+from trainers.volumes.recipe import VERSION, clip_range, recipe_of
+from trainers.volumes.records import digest_of
+from trainers.volumes.refused import Refused
+from trainers.volumes.sources import Source, stem
+
+LONGEST_MM = 4000.0
+MESSAGE_LENGTH = 160
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """One frame: hash of its voxels and geometry, foreground voxels and the box around them, or what is wrong."""
+
+    number: int
+    voxels: str = ""
+    foreground: int = 0
+    extents: tuple[int, ...] = ()
+    value: str = ""
+    cause: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What a source holds. With a `cause` it is no usable volume and has no frames.
+
+    `subject` is a hash, `label` the file's name with the subject blotted out where it came from
+    elsewhere than that very name.
+    """
+
+    subject: str
+    label: str
+    sha256: str = ""
+    shape: tuple[int, ...] = ()
+    spacing: tuple[float, ...] = ()
+    dtype: str = ""
+    frames: tuple[Frame, ...] = ()
+    value: str = ""
+    cause: str = ""
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Finding:
+        values = {**body, "shape": tuple(body["shape"]), "spacing": tuple(body["spacing"])}
+        return cls(**{**values, "frames": tuple(_frame(frame) for frame in body["frames"])})
+
+
+def _frame(body: Mapping[str, Any]) -> Frame:
+    return Frame(**{**body, "extents": tuple(body["extents"])})
+
+
+def inspect(source: Source, domain: DomainConfig, cache: Path) -> Finding:
+    """The finding for a source, from the index if the files have not changed since."""
+    try:
+        file = make_folder(cache / "index") / f"{_index_key(source, domain)}.json"
+        if file.exists():
+            return Finding.from_dict(json.loads(file.read_text()))
+    except FileNotFoundError:
+        return _refused(source, Refused("", source.fault or "there is no such file"))
+    except (ValueError, KeyError, TypeError):
+        pass  # an index entry of another version: look again
+    with quiet():
+        finding = _look(source, domain)
+    write_atomic(file, json.dumps(dataclasses.asdict(finding)).encode())
+    return finding
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Readers warn with header values, some of them of the patient: say nothing, judge by the outcome."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def explain(error: Exception, source: Source) -> Refused:
+    """Any error of a reader as a refusal, with paths cut down to file names."""
+    if isinstance(error, Refused):
+        return error
+    text = f"{type(error).__name__}: {error}".split("\n")[0]
+    for folder in sorted({str(f.parent) for f in (source.path, *source.files)}, key=len, reverse=True):
+        text = text.replace(folder + "/", "").replace(folder, "")
+    return Refused(text[:MESSAGE_LENGTH], "it cannot be read; it is cut short, damaged or packed in an unknown way")
+
+
+def _look(source: Source, domain: DomainConfig) -> Finding:
+    header = None
+    try:
+        if source.fault:
+            raise Refused("", source.fault)
+        header = read_header(source.format, source.files)
+        _check_geometry(header)
+        count = header.frames if domain.frames == "all" else 1
+        frames = tuple(_look_at(source, domain, header, number) for number in range(count))
+        subject, label = _identity(source, header)
+        sha256 = sha256_of(source.files)
+        return Finding(subject, label, sha256, header.shape, header.spacing, header.dtype, frames)
+    except Exception as error:
+        return _refused(source, explain(error, source), header)
+
+
+def _refused(source: Source, refused: Refused, header: Header | None = None) -> Finding:
+    subject, label = _identity(source, header)
+    shape, spacing = (header.shape, header.spacing) if header is not None else ((), ())
+    if not np.isfinite(spacing).all():
+        spacing = ()
+    return Finding(subject, label, shape=shape, spacing=spacing, value=refused.value, cause=refused.cause)
+
+
+def _identity(source: Source, header: Header | None) -> tuple[str, str]:
+    """Hash of the subject, and a name for the file that does not give the subject away."""
+    subject, rule, words = source.subject, source.rule, []
+    if header is not None:
+        words = list(header.names)
+        if header.patient and rule not in ("csv", "pattern"):
+            subject, rule = header.patient, "dicom"
+    if rule != "name":
+        words.append(subject)
+    label = scrub(source.path.name, words)
+    return subject_hash(subject or stem(source.path)), label
+
+
+def _check_geometry(header: Header) -> None:
+    spacing = header.spacing
+    text = " x ".join(f"{mm:.4g}" for mm in spacing) + " mm"
+    low, high = SPACING_RANGE_MM
+    if not np.isfinite(header.affine).all() or abs(np.linalg.det(header.affine[:3, :3])) < 1e-12:
+        raise Refused(f"spacing {text}", "the header gives no usable place in space; mend its affine")
+    if not all(low <= mm <= high for mm in spacing):
+        raise Refused(f"spacing {text}", f"the header's spacing is outside {low} to {high} mm; mend the header")
+    lengths = [mm * n for mm, n in zip(spacing, header.shape, strict=True)]
+    if max(lengths) > LONGEST_MM:
+        raise Refused(f"{max(lengths):.0f} mm long", f"longer than {LONGEST_MM:.0f} mm; mend the header's spacing")
+
+
+def _look_at(source: Source, domain: DomainConfig, header: Header, number: int) -> Frame:
+    """Voxels of one frame: finite, not constant, with something in the foreground."""
+    voxels, _ = read_voxels(source.format, source.files, number)
+    try:
+        foreground = _foreground(voxels, domain)
+    except Refused as refused:
+        return Frame(number, value=refused.value, cause=refused.cause)
+    digest = hashlib.sha256(np.ascontiguousarray(voxels, dtype="<f4").data)
+    digest.update(repr((header.shape, [round(mm, 3) for mm in header.spacing])).encode())
+    extents = tuple(high - low for low, high in foreground_box(foreground))
+    return Frame(number, digest.hexdigest(), int(foreground.sum()), extents)
+
+
+def _foreground(voxels: Array, domain: DomainConfig) -> Mask:
+    bad = voxels.size - int(np.isfinite(voxels).sum())
+    if bad:
+        raise Refused(f"{bad} of {voxels.size} voxels are NaN or infinite", "mend or leave out the file")
+    if voxels.min() == voxels.max():
+        raise Refused(f"every voxel is {voxels.flat[0]:g}", "a constant volume teaches nothing; leave it out")
+    step = next(s for s in recipe_of(domain) if s["step"] in ("window", "percentiles"))
+    low, high = clip_range(voxels, step)
+    foreground: Mask = voxels > low + step["foreground"] * (high - low)
+    if not foreground.any():
+        raise Refused(
+            f"values {voxels.min():g} to {voxels.max():g}, all below the window {low:g} to {high:g}",
+            "only background; check the units, the window and the kind of the domain",
+        )
+    return foreground
+
+
+def _index_key(source: Source, domain: DomainConfig) -> str:
+    stats = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in source.files or (source.path,)]
+    clip = [s for s in recipe_of(domain) if s["step"] in ("window", "percentiles")]
+    asked = [source.subject, source.rule, source.fault, domain.frames, clip, VERSION]
+    return digest_of([str(source.path), stats, asked])[:24]

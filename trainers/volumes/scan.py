@@ -1,0 +1,259 @@
+"""What is there: every volume looked at, every problem named, subjects split. Nothing is prepared yet."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainers.config.data import DataConfig, DomainConfig
+from trainers.volumes.cache import cache_key, find_cached
+from trainers.volumes.inspection import Finding, Frame, inspect
+from trainers.volumes.places import effective_crops
+from trainers.volumes.privacy import project_key, shown_subject, subject_hash
+from trainers.volumes.recipe import recipe_of
+from trainers.volumes.records import Problem
+from trainers.volumes.sources import Source, find_sources
+from trainers.volumes.split import Split, Wish, split_subjects
+
+Progress = Callable[[int, int, str], None]
+
+MOST_VOXELS = 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A usable volume: one frame of a source. `crops` is an estimate until the volume is prepared."""
+
+    domain: str
+    source: Source
+    finding: Finding
+    frame: Frame
+    subject: str
+    name: str
+    key: str
+    out_shape: tuple[int, int, int]
+    crops: int
+
+    @property
+    def voxels(self) -> int:
+        """Of the cached volume."""
+        return int(np.prod(self.out_shape))
+
+
+@dataclasses.dataclass(frozen=True)
+class Duplicate:
+    """Two files with the same voxels. Within a domain the second is not used."""
+
+    first: tuple[str, str]
+    second: tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class DomainScan:
+    """One domain: what is usable, what is not, and how many files there were."""
+
+    name: str
+    config: DomainConfig
+    found: int
+    items: tuple[Item, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def missing(self) -> float:
+        """The part of the domain's volumes that is quarantined."""
+        lost = sum(problem.severity == "quarantined" for problem in self.problems)
+        return lost / max(1, lost + len(self.items))
+
+    @property
+    def subjects(self) -> int:
+        return len({item.subject for item in self.items})
+
+
+@dataclasses.dataclass(frozen=True)
+class Scan:
+    """All domains. Subjects are hashes; `both` lists (file, domain that holds it out, domain that trains on it)."""
+
+    domains: Mapping[str, DomainScan]
+    duplicates: tuple[Duplicate, ...]
+    split: Split
+    both: tuple[tuple[str, str, str], ...]
+    bytes_needed: int
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(problem for domain in self.domains.values() for problem in domain.problems)
+
+
+def scan(config: DataConfig, progress: Progress | None = None) -> Scan:
+    """Look at every volume of every domain and split the subjects.
+
+    Raises `BadData` where the configuration leads nowhere; a bad file is a `Problem`, never an error.
+    """
+    sources = {name: find_sources(name, domain, config.root_path) for name, domain in config.domains.items()}
+    total, done = sum(map(len, sources.values())), 0
+    key = project_key(config.cache_path)
+    found: dict[str, tuple[list[Item], list[Problem]]] = {}
+    for name, domain in config.domains.items():
+        items: list[Item] = []
+        problems: list[Problem] = []
+        for source in sources[name]:
+            finding = inspect(source, domain, config.cache_path)
+            _judge(config, source, finding, key, items, problems)
+            done += 1
+            if progress is not None:
+                progress(done, total, f"looking at {name}")
+        found[name] = items, problems
+    return assemble(config, {name: len(s) for name, s in sources.items()}, found)
+
+
+def assemble(
+    config: DataConfig, files: Mapping[str, int], found: Mapping[str, tuple[list[Item], list[Problem]]]
+) -> Scan:
+    """Put the items of all domains together: duplicates, sides, bytes."""
+    items, duplicates, repeats = _unite({name: items for name, (items, _) in found.items()})
+    split = split_subjects({name: _wish(config.domains[name], items[name]) for name in items if items[name]})
+    domains = {
+        name: DomainScan(name, config.domains[name], files[name], tuple(items[name]), (*problems, *repeats[name]))
+        for name, (_, problems) in found.items()
+    }
+    named = {(i.domain, i.subject): i.name for d in domains.values() for i in d.items}
+    both = tuple((named[held, subject], held, train) for subject, held, train in split.both)
+    width = np.dtype(config.dtype).itemsize
+    new = {i.key: i.voxels for d in domains.values() for i in d.items if find_cached(config.cache_path, i.key) is None}
+    return Scan(domains, duplicates, split, both, sum(new.values()) * width)
+
+
+def _judge(
+    config: DataConfig, source: Source, finding: Finding, key: bytes, items: list[Item], problems: list[Problem]
+) -> None:
+    """Turn what was found in one source into items and problems."""
+    domain = config.domains[source.domain]
+    shown = f"{shown_subject(finding.subject, key)}/{finding.label}"
+
+    def refuse(name: str, value: str, cause: str) -> None:
+        problems.append(Problem(source.domain, name, value, cause, "quarantined", str(source.path)))
+
+    if finding.cause:
+        return refuse(shown, finding.value, finding.cause)
+    out_shape = resampled_shape(finding, domain)
+    text = "x".join(map(str, out_shape)) + " voxels after resampling"
+    smallest = [max(4, extent // 4) for extent in config.crop]
+    if any(n < least for n, least in zip(out_shape, smallest, strict=True)):
+        return refuse(shown, text, f"smaller than {'x'.join(map(str, smallest))}, a quarter of a crop; leave it out")
+    if np.prod(out_shape, dtype=float) > MOST_VOXELS:
+        return refuse(shown, text, "too large to prepare; raise the spacing or crop the file")
+    for frame in finding.frames:
+        name = shown if len(finding.frames) == 1 else f"{shown}#{frame.number}"
+        if frame.cause:
+            refuse(name, frame.value, frame.cause)
+            continue
+        steps = recipe_of(domain)
+        items.append(
+            Item(
+                domain=source.domain,
+                source=source,
+                finding=finding,
+                frame=frame,
+                subject=finding.subject,
+                name=name,
+                key=cache_key(finding.sha256, frame.number, steps, config.dtype),
+                out_shape=out_shape,
+                crops=_estimate(finding, frame, out_shape, config.crop),
+            )
+        )
+    return None
+
+
+def _estimate(finding: Finding, frame: Frame, out_shape: Sequence[int], crop: Sequence[int]) -> int:
+    """Effective crops, from the foreground as it is before resampling."""
+    growth = [out / n for out, n in zip(out_shape, finding.shape, strict=True)]
+    extents = [max(1.0, n * g) for n, g in zip(frame.extents, growth, strict=True)]
+    return effective_crops(frame.foreground * math.prod(growth), extents, crop)
+
+
+def resampled_shape(finding: Finding, domain: DomainConfig) -> tuple[int, int, int]:
+    """Voxels after resampling, on the axes of the file; the order of axes may still change."""
+    target = domain.spacing or finding.spacing
+    x, y, z = (
+        max(1, round((n - 1) * mm / to) + 1)
+        for n, mm, to in zip(finding.shape, finding.spacing, target, strict=True)
+    )  # fmt: skip
+    return x, y, z
+
+
+def _unite(
+    found: Mapping[str, list[Item]],
+) -> tuple[dict[str, list[Item]], tuple[Duplicate, ...], dict[str, list[Problem]]]:
+    """Name files with equal voxels, use each once per domain, and make their subjects one."""
+    first: dict[str, Item] = {}
+    seen: set[tuple[str, str]] = set()
+    duplicates: list[Duplicate] = []
+    repeats: dict[str, list[Problem]] = defaultdict(list)
+    leader: dict[str, str] = {}
+    kept: dict[str, list[Item]] = {name: [] for name in found}
+
+    def lead(subject: str) -> str:
+        while subject in leader:
+            subject = leader[subject]
+        return subject
+
+    for name, items in found.items():
+        for item in items:
+            other = first.setdefault(item.frame.voxels, item)
+            if other is not item:
+                duplicates.append(Duplicate((other.domain, other.name), (name, item.name)))
+                one, two = sorted((lead(other.subject), lead(item.subject)))
+                if one != two:
+                    leader[two] = one
+            if (name, item.frame.voxels) in seen:
+                cause = f"same voxels as {other.name} of '{other.domain}'; used once"
+                repeats[name].append(Problem(name, item.name, "", cause, "warning", str(item.source.path)))
+            else:
+                kept[name].append(item)
+            seen.add((name, item.frame.voxels))
+    united = {n: [dataclasses.replace(i, subject=lead(i.subject)) for i in items] for n, items in kept.items()}
+    return united, tuple(duplicates), defaultdict(list, repeats)
+
+
+def _wish(domain: DomainConfig, items: list[Item]) -> Wish:
+    """Which subjects to hold out: those a CSV marks, those the configuration names, or a fraction."""
+    subjects = frozenset(item.subject for item in items)
+    marked = frozenset(item.subject for item in items if item.source.held_out)
+    if any(item.source.held_out is not None for item in items):
+        return Wish(subjects, marked)
+    if isinstance(domain.held_out, tuple):
+        named = {subject_hash(subject) for subject in domain.held_out}
+        return Wish(subjects, frozenset(i.subject for i in items if i.finding.subject in named))
+    return Wish(subjects, float(domain.held_out))
+
+
+def summary(found: Scan) -> dict[str, Any]:
+    """The scan as JSON; subjects and paths do not appear in it."""
+    domains = {}
+    for name, domain in found.domains.items():
+        held = found.split.held_out.get(name, frozenset())
+        spacings = np.array([i.finding.spacing for i in domain.items]).reshape(-1, 3)
+        domains[name] = {
+            "kind": domain.config.kind,
+            "files": domain.found,
+            "volumes": len(domain.items),
+            "subjects": domain.subjects,
+            "held_out_volumes": sum(item.subject in held for item in domain.items),
+            "slab": name in found.split.slab,
+            "crops": sum(item.crops for item in domain.items),
+            "spacing_low": [float(mm) for mm in spacings.min(axis=0)] if len(spacings) else None,
+            "spacing_high": [float(mm) for mm in spacings.max(axis=0)] if len(spacings) else None,
+            "missing": domain.missing,
+            "problems": [problem.to_dict() for problem in domain.problems],
+        }
+    return {
+        "domains": domains,
+        "duplicates": [{"first": list(d.first), "second": list(d.second)} for d in found.duplicates],
+        "both_sides": [{"file": f, "held_out_in": held, "trained_in": train} for f, held, train in found.both],
+        "bytes_needed": found.bytes_needed,
+    }
