@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from policies.records import Decision, LossReport
+from policies.records import Decision, LossReport, MixtureSchedule
 
 
 class Advisor(Protocol):
@@ -53,6 +54,7 @@ class PolicyAdvisor:
     policy: OnlinePolicy
     interval: int
     answers: dict[int, Decision] = dataclasses.field(default_factory=dict)
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock, repr=False)
     reports: dict[int, LossReport] = dataclasses.field(default_factory=dict)
     notes: list[tuple[str, int, dict[str, Any]]] = dataclasses.field(default_factory=list)
 
@@ -79,7 +81,32 @@ class PolicyAdvisor:
         self.notes.append((kind, position, body))
 
     def _answer(self, position: int, find: Callable[[], Decision]) -> Decision:
-        if position in self.answers:
-            return dataclasses.replace(self.answers[position], replayed=True)
-        self.answers[position] = find()
-        return self.answers[position]
+        """The stored answer, or what `find` gives; a HOLD that came while it was at work wins."""
+        if position not in self.answers:
+            found = find()
+            with self.lock:
+                if self.answers.setdefault(position, found) is found:
+                    return found
+        return dataclasses.replace(self.answers[position], replayed=True)
+
+
+@dataclasses.dataclass
+class RecordedAdvisor:
+    """Draws by a schedule that was recorded before, whatever the losses."""
+
+    schedule: MixtureSchedule
+    interval: int
+    notes: list[tuple[str, int, dict[str, Any]]] = dataclasses.field(default_factory=list)
+
+    def start(self) -> Decision:
+        return Decision(0, self.schedule.stages[0].weights, "recorded")
+
+    def decide(self, report: LossReport) -> Decision:
+        boundary = -(-report.position // self.interval) * self.interval
+        return Decision(boundary, self.schedule.stage_at(boundary).weights, "recorded")
+
+    def hold(self, report: LossReport, why: str) -> Decision:
+        return self.decide(report)
+
+    def note(self, kind: str, position: int, body: dict[str, Any]) -> None:
+        self.notes.append((kind, position, body))

@@ -51,6 +51,8 @@ class TrainConfig(Strict):
         `cosine` falls from the end of the warm-up on.
     weight_decay, betas, clip:
         AdamW (decoupled decay, none on norms, biases and tokens); largest norm of the gradient.
+    flip_axes:
+        Axes (0, 1, 2 = R, A, S) along which draws are mirrored at random.
     ema:
         Decay per step of the moving average of weights that is evaluated; it starts warm.
     precision, compile, sharding:
@@ -88,6 +90,7 @@ class TrainConfig(Strict):
     weight_decay: float = Field(0.05, ge=0)
     betas: tuple[float, float] = (0.9, 0.95)
     clip: PositiveFloat = 1.0
+    flip_axes: tuple[Literal[0, 1, 2], ...] = ()
     ema: float = Field(0.99, ge=0, lt=1)
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False

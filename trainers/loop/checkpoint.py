@@ -1,0 +1,139 @@
+"""What a checkpoint holds, and how a run is taken up from one, on however many ranks and however sharded."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from trainers.loop.comm import Comm, broadcast_json
+from trainers.loop.ema import Ema
+from trainers.loop.errors import CheckpointFailed, ResumeRefused
+from trainers.loop.folder import CheckpointFolder, write_json
+from trainers.loop.job import TrainJob
+from trainers.loop.parallel import Learner
+
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+_TENSORS = ("model", "ema", "optimizer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """Where a run was taken up, and the rest of its state."""
+
+    position: int
+    state: dict[str, Any]
+
+
+class Checkpoints:
+    """Saving and loading; every method is called by all ranks together."""
+
+    def __init__(self, job: TrainJob, comm: Comm, learner: Learner, ema: Ema) -> None:
+        self.job, self.comm, self.learner, self.ema = job, comm, learner, ema
+        self.folder = CheckpointFolder(job.checkpoint_dir, job.train.keep_checkpoints)
+
+    def save(self, position: int, state: dict[str, Any], score: float | None) -> Path:
+        """Write `state` (JSON) with model, average and optimiser; raises `CheckpointFailed` on all ranks alike."""
+        tensors = self._gather()
+        body = state | {"position": position, "identity": self.job.identity(), "mlflow_run_id": self.job.mlflow_run_id}
+        body["config"] = {"train": self.job.train.model_dump(mode="json"), "name": self.job.name}
+        cause = self._write(position, body, tensors, score) if self.comm.rank == 0 else None
+        if (cause := broadcast_json(self.comm, cause)) is not None:
+            raise CheckpointFailed(str(self.folder.folder), cause, self.folder.newest_name())
+        return self.folder.path(position)
+
+    def load(self, say: Callable[[str], None]) -> Loaded | None:
+        """Take up the newest intact checkpoint; None if there is none. `say` hears of damaged ones on rank 0.
+
+        Raises `ResumeRefused` if it belongs to a run with other data, seed, model or recipe.
+        """
+        position, damaged = self.folder.newest() if self.comm.rank == 0 else (None, [])
+        for sentence in damaged:
+            say(sentence)
+        position = broadcast_json(self.comm, position)
+        if position is None:
+            return None
+        state = read_state(self.folder.path(position))
+        check_same(state["identity"], self.job.identity())
+        self._take(self.folder.path(position))
+        if self.comm.rank == 0:
+            self.folder.discard_after(position)
+        return Loaded(position, state)
+
+    def _gather(self) -> dict[str, dict[str, Any]]:
+        """Whole tensors on the CPU; complete on rank 0."""
+        average = {name: _whole(tensor) for name, tensor in self.ema.average.items()}
+        return {
+            "model": get_model_state_dict(self.learner.model, options=_WHOLE),
+            "ema": {"average": average, "steps": self.ema.steps},
+            "optimizer": get_optimizer_state_dict(self.learner.model, self.learner.optimizer, options=_WHOLE),
+        }
+
+    def _write(self, position: int, body: dict[str, Any], tensors: dict[str, Any], score: float | None) -> str | None:
+        """None, or why it could not be written. torch reports a full disk as a `RuntimeError`."""
+        writers: dict[str, Callable[[Path], None]] = {"state.json": lambda path: write_json(path, body)}
+        for name in _TENSORS:
+            writers[f"{name}.pt"] = _saver(tensors[name])
+        try:
+            self.folder.write(position, writers, score)
+        except (OSError, RuntimeError) as error:
+            return str(error)
+        return None
+
+    def _take(self, checkpoint: Path) -> None:
+        parts = {
+            name: torch.load(checkpoint / f"{name}.pt", map_location="cpu", weights_only=True) for name in _TENSORS
+        }
+        whole = StateDictOptions(full_state_dict=True)
+        set_model_state_dict(self.learner.model, parts["model"], options=whole)
+        set_optimizer_state_dict(self.learner.model, self.learner.optimizer, parts["optimizer"], options=whole)
+        average = {name: _as(parts["ema"]["average"][name], like) for name, like in self.ema.average.items()}
+        self.ema.load(average, parts["ema"]["steps"])
+
+
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    """The part of a checkpoint that is no tensor: position, stream, draws, losses, identity ..."""
+    body: dict[str, Any] = json.loads((checkpoint / "state.json").read_text())
+    return body
+
+
+def check_same(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> None:
+    """Raise `ResumeRefused` at the first field that differs."""
+    for field in sorted(before.keys() | now.keys()):
+        old, new, name = before.get(field), now.get(field), f"{path}{field}"
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            check_same(old, new, f"{name}.")
+        elif old != new:
+            raise ResumeRefused(name, old, new)
+
+
+def _saver(body: Any) -> Callable[[Path], None]:
+    def save(path: Path) -> None:
+        with open(path, "wb") as file:
+            torch.save(body, file)
+
+    return save
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().cpu().clone()
+
+
+def _as(value: Tensor, like: Tensor) -> Tensor:
+    """`value` sharded over ranks as `like` is."""
+    if isinstance(like, DTensor):
+        return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
+    return value
