@@ -89,7 +89,7 @@ def fit_rows(rows: Rows, *, warm: JointLaw | None = None, seed: int = 0) -> Join
         Family(name, tied, weight, theta, covariance)
         for (name, tied), weight, (theta, covariance) in zip(FAMILIES, weights, fits, strict=True)
     )
-    noise = np.sqrt(sum(w * sd**2 for w, sd in zip(weights, noises, strict=True)))
+    noise = np.sqrt(np.einsum("f,fm->m", np.array(weights), np.array(noises) ** 2))
     return JointLaw(
         rows.domains,
         rows.targets,
@@ -149,8 +149,8 @@ def _fit_family(
 ) -> tuple[Array, Array, Array]:
     """Theta (M, P), covariance (M, P, P) and noise (M,) of one family."""
     cold = start is None
-    noise = np.full(len(rows.targets), NOISE_GUESS) if noise is None else noise
-    batch = _problem(rows, centre, tied, noise)
+    sd: Array = np.full(len(rows.targets), NOISE_GUESS) if noise is None else noise
+    batch = _problem(rows, centre, tied, sd)
 
     def model(theta: Array, which: NDArray[np.int64], jacobian: bool) -> tuple[Array, Array]:
         return log_loss(theta, which, inputs, tied=tied, jacobian=jacobian)
@@ -162,10 +162,10 @@ def _fit_family(
     for _ in range(2 if cold else 1):
         fitted, slopes = model(theta, np.arange(len(theta)), True)
         residual = batch.observed - fitted
-        noise = _noise(batch, residual, theta, slopes, _row_trust(rows))
-        batch = _problem(rows, centre, tied, noise)
+        sd = _noise(batch, residual, theta, slopes, _row_trust(rows))
+        batch = _problem(rows, centre, tied, sd)
         theta = minimise(model, batch, theta).theta
-    return theta, _covariance(model, batch, theta), noise
+    return theta, _covariance(model, batch, theta), sd
 
 
 def _noise(batch: Batch, residual: Array, theta: Array, slopes: Array, trust: Array) -> Array:
@@ -245,6 +245,7 @@ def _family_weights(
 def _held_out(rows: Rows, seed: int) -> NDArray[np.bool_]:
     labels = np.unique(rows.run)
     if labels.size == 1:
-        return np.arange(len(rows.draws)) >= np.ceil(len(rows.draws) * 2 / 3)
+        late: NDArray[np.bool_] = np.arange(len(rows.draws)) >= np.ceil(len(rows.draws) * 2 / 3)
+        return late
     chosen = np.random.default_rng(seed).permutation(labels.size)[: labels.size // 4]
     return np.isin(rows.run, labels[chosen])

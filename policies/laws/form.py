@@ -11,8 +11,8 @@ beta_i = alpha_i this is the law of effective data, E_i + A_i x_i^-alpha_i, x_i 
 free it is the separable law, a factor for time times a factor for the mixture. g_i < 1 makes
 transfer sub-linear. X holds covariates: annealing of the learning rate, and recency.
 
-A target's parameters are one row `theta` (P,):  log E, a, log alpha, log beta, log g, the
-covariates' d, then log omega_j for every domain.
+A target's parameters are one row `theta` (P,): log E, a, log alpha, log beta, logit g, the
+covariates' d, then log omega_j for every domain. 0 < g < 1 keeps the law convex in the draws.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ COVARIATES = 2  # annealing, recency
 D = slice(5, 5 + COVARIATES)
 HEAD = 5 + COVARIATES  # log omega starts here
 SHARE_FLOOR = 1e-6  # share of a domain never drawn from: keeps its logarithm finite
+
+
+def mixing_power(theta: Array) -> Array:
+    """g (B,), between 0 and 1; 1 where a draw's worth does not depend on how many came before."""
+    power: Array = 1.0 / (1.0 + np.exp(-theta[:, G]))
+    return power
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +63,8 @@ def log_loss(
     `theta` (B, P); `target` (B,) says whose covariates each row takes; `tied` makes beta = alpha and
     time = T. Without `jacobian` the second array is empty.
     """
-    alpha, beta, g = (np.exp(theta[:, index])[:, None] for index in (ALPHA, BETA, G))
+    alpha, beta = (np.exp(theta[:, index])[:, None] for index in (ALPHA, BETA))
+    g = mixing_power(theta)[:, None]
     pull = theta[:, None, HEAD:] + inputs.log_share[None]  # (B, N, K)
     scaled = g[:, :, None] * pull
     top = scaled.max(axis=2, keepdims=True)
@@ -79,7 +86,7 @@ def log_loss(
     slopes[:, :, SCALE] = share
     slopes[:, :, ALPHA] = -share * alpha * (log_s + log_time if tied else log_s)
     slopes[:, :, BETA] = 0.0 if tied else -share * beta * log_time
-    slopes[:, :, G] = -share * alpha * (np.einsum("bnk,bnk->bn", weight, pull) - log_s)
+    slopes[:, :, G] = -(1.0 - g) * share * alpha * (np.einsum("bnk,bnk->bn", weight, pull) - log_s)
     slopes[:, :, D] = -covariates
     slopes[:, :, HEAD:] = -(share * alpha)[:, :, None] * weight
     return fitted, slopes

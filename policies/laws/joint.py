@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from policies.laws.form import ALPHA, COVARIATES, FLOOR, HEAD, G, Inputs, log_loss
+from policies.laws.form import ALPHA, COVARIATES, FLOOR, HEAD, G, Inputs, log_loss, mixing_power
 from policies.laws.rows import make_inputs
 from policies.records import BadSetup
 
@@ -173,12 +173,13 @@ class JointLaw:
 
 
 def _scaled_transfer(family: Family) -> tuple[Array, Array]:
-    g = np.exp(family.theta[:, G])[:, None]
+    g = mixing_power(family.theta)[:, None]
     log_omega = family.theta[:, HEAD:]
     index = np.arange(HEAD, family.theta.shape[1])
     variance = family.covariance[:, index, index]
-    cross = family.covariance[:, index, G] * log_omega
-    spread = variance + 2 * cross + family.covariance[:, G, G, None] * log_omega**2
+    lever = (1.0 - g) * log_omega  # d(g log omega) / d(logit g), over g
+    cross = family.covariance[:, index, G] * lever
+    spread = variance + 2 * cross + family.covariance[:, G, G, None] * lever**2
     return g * log_omega, g * np.sqrt(np.maximum(spread, 0.0))
 
 

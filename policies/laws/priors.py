@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.laws.form import ALPHA, BETA, FLOOR, HEAD, SCALE, D, G
+from policies.laws.form import ALPHA, BETA, FLOOR, HEAD, SCALE, D, G, mixing_power
 
 Array = NDArray[np.float64]
 
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 FLOOR_PRIOR = (0.4, 1.0)
 ALPHA_PRIOR = (0.35, 0.5)
 BETA_PRIOR = (0.35, 0.5)
-G_PRIOR = (0.9, 0.15)
+G_PRIOR = (0.9, 1.2)  # median, sd of the logit
 TRANSFER_PRIOR = (0.3, 1.2)
 SCALE_PRIOR = (0.6, 1.5)
 COVARIATE_SD = (0.05, 0.03)  # a full annealing, all draws recent: log loss lower by about so much
@@ -30,7 +30,7 @@ def centre(own: NDArray[np.int64], domains: int) -> Array:
     """(M, P) prior means: every target alike, but for its own weight of 1."""
     theta = np.zeros((own.size, HEAD + domains))
     theta[:, FLOOR], theta[:, ALPHA] = np.log(FLOOR_PRIOR[0]), np.log(ALPHA_PRIOR[0])
-    theta[:, BETA], theta[:, G] = np.log(BETA_PRIOR[0]), np.log(G_PRIOR[0])
+    theta[:, BETA], theta[:, G] = np.log(BETA_PRIOR[0]), np.log(G_PRIOR[0] / (1 - G_PRIOR[0]))
     theta[:, HEAD:] = np.log(TRANSFER_PRIOR[0])
     is_domain = own >= 0
     theta[is_domain, HEAD + own[is_domain]] = 0.0
@@ -40,8 +40,9 @@ def centre(own: NDArray[np.int64], domains: int) -> Array:
 
 def _typical_log_s(theta: Array, domains: int) -> Array:
     """log s at the uniform mixture under the prior's transfer."""
-    g = np.exp(theta[:, G])
-    return np.log(np.exp(g[:, None] * (theta[:, HEAD:] - np.log(domains))).sum(axis=1)) / g
+    g = mixing_power(theta)
+    typical: Array = np.log(np.exp(g[:, None] * (theta[:, HEAD:] - np.log(domains))).sum(axis=1)) / g
+    return typical
 
 
 def precision(theta: Array) -> Array:

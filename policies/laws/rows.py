@@ -106,7 +106,7 @@ def from_arrays(
     domains = [str(j) for j in range(K)] if domains is None else list(domains)
     targets = [f"target {i}" for i in range(M)] if targets is None else list(targets)
     total = draws_NxK.sum(axis=1)
-    pools_K = np.array([np.inf if p is None else p for p in (pools if pools is not None else [None] * K)], float)
+    pools_K = np.full(K, np.inf) if pools is None else np.asarray(pools, dtype=np.float64)  # None reads as NaN
     data = Rows(
         tuple(domains),
         tuple(targets),

@@ -43,7 +43,8 @@ class Solution:
 
 def _cost(scaled: Array) -> Array:
     size = np.abs(scaled)
-    return np.where(size <= HUBER, 0.5 * size**2, HUBER * (size - 0.5 * HUBER)).sum(axis=1)
+    total: Array = np.where(size <= HUBER, 0.5 * size**2, HUBER * (size - 0.5 * HUBER)).sum(axis=1)
+    return total
 
 
 def _standardise(batch: Batch, fitted: Array) -> tuple[Array, Array]:

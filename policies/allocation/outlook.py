@@ -1,0 +1,163 @@
+"""What the law says of the end of the run: the objective, its slopes, and how sure they are."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.laws import JointLaw
+from policies.laws.form import ALPHA, FLOOR, HEAD, SCALE, SHARE_FLOOR, log_loss, mixing_power
+from policies.laws.joint import Family
+from policies.laws.pools import distinct_worth, worth_slopes
+
+Array = NDArray[np.float64]
+
+NO_FLOOR = -700.0  # log of a floor that cannot be felt
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """Final losses as a function of final cumulative draws n (K,), under one law.
+
+    weights: (M,) of the targets; time: cumulative learning rate at the end; total: draws at the
+    end, which the separable law's mixture factor is taken at; reference: (K,) final draws under the
+    baseline mixture, against which excess over the floor is counted.
+    """
+
+    law: JointLaw
+    weights: Array
+    objective: str
+    time: float
+    total: float
+    reference: Array
+    anneal: float = 0.0
+
+    # -- each target: log loss or excess, with slopes --------------------------------------------
+
+    def _excess(self, family: Family, n: Array) -> tuple[Array, Array, Array, Array]:
+        """log excess q (M,), d log s/dn (M, K), and the two parts of its second derivative.
+
+        d2 log s = diag(second) - g first first', second (M, K).
+        """
+        theta, law = family.theta, self.law
+        worth = distinct_worth(n, law.pools)
+        slope, curve, _ = worth_slopes(n, law.pools)
+        share = worth / self.total + SHARE_FLOOR
+        g = mixing_power(theta)[:, None]
+        scaled = g * (theta[:, HEAD:] + np.log(share))
+        top = scaled.max(axis=1, keepdims=True)
+        part = np.exp(scaled - top)
+        total = part.sum(axis=1, keepdims=True)
+        log_s = ((top + np.log(total)) / g)[:, 0]
+        part /= total
+        rate = slope / (self.total * share)
+        first = part * rate
+        second = part * (curve / (self.total * share) + (g - 1.0) * rate**2)
+        time = np.log(self.total / law.total_ref) if family.tied else np.log(self.time / law.time_ref)
+        alpha = np.exp(theta[:, ALPHA])
+        beta = alpha if family.tied else np.exp(theta[:, ALPHA + 1])
+        return theta[:, SCALE] - alpha * log_s - beta * time, first, second, g[:, 0]
+
+    def targets(self, n: Array) -> tuple[Array, Array, list[tuple[Array, Array, Array]]]:
+        """Per target: value (M,), gradient (M, K), and the terms of the Hessian.
+
+        The value is the log loss for `mean_log`, else the excess over the floor relative to that
+        under the baseline. Each Hessian term (c1 (M,), first (M, K), c2 (M, K)) stands for
+        sum_i w_i (c1_i first_i first_i' + diag(c2_i)).
+        """
+        M, K = self.weights.size, n.size
+        value, gradient, terms = np.zeros(M), np.zeros((M, K)), []
+        for family in self.law.families:
+            q, first, second, g = self._excess(family, n)
+            alpha = np.exp(family.theta[:, ALPHA])
+            if self.objective == "mean_log":
+                level = np.logaddexp(family.theta[:, FLOOR], q)
+                push = np.exp(q - level)
+                bend = push * (1.0 - push)
+            else:
+                level = np.exp(np.minimum(q - self._excess(family, self.reference)[0], 50.0))
+                push = bend = level
+            value += family.weight * level
+            gradient -= family.weight * (push * alpha)[:, None] * first
+            c1 = family.weight * (bend * alpha**2 + push * alpha * g)
+            terms.append((c1, first, -family.weight * (push * alpha)[:, None] * second))
+        return value, gradient, terms
+
+    def mean(self, n: Array, weights: Array | None = None) -> tuple[float, Array, Array]:
+        """Weighted mean over targets: value, gradient (K,), Hessian (K, K) in n."""
+        weights = self.weights if weights is None else weights
+        value, gradient, terms = self.targets(n)
+        hessian = np.zeros((n.size, n.size))
+        for c1, first, c2 in terms:
+            hessian += (first.T * (weights * c1)) @ first
+            hessian[np.arange(n.size), np.arange(n.size)] += weights @ c2
+        return float(weights @ value), weights @ gradient, hessian
+
+    def score(self, n: Array) -> float:
+        """The objective: smaller is better."""
+        value, _, _ = self.targets(n)
+        if self.objective == "worst_excess":
+            return float(value[self.weights > 0].max())
+        return float(self.weights @ value)
+
+    # -- how sure -------------------------------------------------------------------------------
+
+    def gain(self, plan: Array, other: Array) -> tuple[float, float]:
+        """Mean and standard deviation of score(other) - score(plan), by the delta method."""
+        means, variances, weights = [], [], []
+        for family in self.law.families:
+            value, slopes = self._family_values(family, np.stack([plan, other]))
+            pick = self._worst(value) if self.objective == "worst_excess" else [self.weights, self.weights]
+            weights.append(family.weight)
+            means.append(float(pick[1] @ value[:, 1] - pick[0] @ value[:, 0]))
+            difference = pick[1][:, None] * slopes[:, 1] - pick[0][:, None] * slopes[:, 0]
+            variances.append(float(np.einsum("mp,mpq,mq->", difference, family.covariance, difference)))
+        mean = float(np.dot(weights, means))
+        variance = sum(w * (v + (m - mean) ** 2) for w, v, m in zip(weights, variances, means, strict=True))
+        return mean, float(np.sqrt(max(variance, 0.0)))
+
+    def _worst(self, value: Array) -> list[Array]:
+        picks = []
+        for column in value.T:
+            pick = np.zeros(value.shape[0])
+            pick[int(np.argmax(np.where(self.weights > 0, column, -np.inf)))] = 1.0
+            picks.append(pick)
+        return picks
+
+    def _family_values(self, family: Family, draws: Array) -> tuple[Array, Array]:
+        """Values (M, N) as in `targets` and their slopes (M, N, P) in the parameters."""
+        every = np.arange(self.weights.size)
+        inputs = self.law.inputs(draws, np.full(len(draws), self.time), self.anneal)
+        inputs = dataclasses.replace(
+            inputs,
+            log_share=np.log(distinct_worth(draws, self.law.pools) / self.total + SHARE_FLOOR),
+            log_total=np.full(len(draws), np.log(self.total / self.law.total_ref)),
+        )
+        if self.objective == "mean_log":
+            return log_loss(family.theta, every, inputs, tied=family.tied)
+        theta = family.theta.copy()
+        theta[:, FLOOR] = NO_FLOOR
+        q, slopes = log_loss(theta, every, inputs, tied=family.tied)
+        base = dataclasses.replace(self, objective="mean_log")._base(theta, family, self.reference)
+        level = np.exp(np.minimum(q - base[0], 50.0))
+        return level, level[:, :, None] * (slopes - base[1])
+
+    def _base(self, theta: Array, family: Family, draws: Array) -> tuple[Array, Array]:
+        return self._family_values(dataclasses.replace(family, theta=theta), draws[None])
+
+    def samples(self, n: Array, count: int, seed: int) -> Array:
+        """(count, M, K) draws from the posterior of the weighted marginal gains -w_i d value_i/dn_j."""
+        rng = np.random.default_rng(seed)
+        noise = rng.standard_normal((count, *self.law.families[0].theta.shape))
+        which = rng.choice(len(self.law.families), size=count, p=[f.weight for f in self.law.families])
+        roots = [np.linalg.cholesky(f.covariance) for f in self.law.families]
+        out = np.empty((count, self.weights.size, n.size))
+        for index, (family, draw) in enumerate(zip(which, noise, strict=True)):
+            chosen = self.law.families[family]
+            theta = chosen.theta + np.einsum("mpq,mq->mp", roots[family], draw)
+            single = dataclasses.replace(chosen, theta=theta, weight=1.0)
+            view = dataclasses.replace(self, law=dataclasses.replace(self.law, families=(single,)))
+            out[index] = -self.weights[:, None] * view.targets(n)[1]
+        return out

@@ -1,0 +1,319 @@
+"""The best mixture for the rest of a budget, and what it is worth."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.allocation import convex
+from policies.allocation.feasible import Feasible
+from policies.allocation.outlook import Outlook
+from policies.allocation.value import HubScores, hub_scores, pool_values
+from policies.laws import JointLaw
+from policies.records import BadSetup, Domain, Interval, check_domains, check_mixture
+
+Array = NDArray[np.float64]
+
+LEVEL = 0.9
+_Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
+OBJECTIVES = ("mean_log", "mean_excess", "worst_excess")
+
+
+@dataclasses.dataclass(frozen=True)
+class Allocation:
+    """The planned mixture for the rest of a budget, and the prices that go with it.
+
+    weights: by domain, shares of the remaining draws. predicted, predicted_baseline: by target,
+    final loss under the plan and under the baseline. gain: baseline's final objective minus the
+    plan's. better: probability that the gain is positive. marginal_gain: by domain, fall of the
+    objective per further draw. pool_value: by domain, fall per further *distinct* draw in its pool.
+    hub_score: by domain, what its draws give to other targets, relative to the mean worth of a
+    draw; `own_score` what they give to itself. hubs, islands: names, by the rule in `value`.
+    binding: constraints that hold with equality. kkt: largest residual of the optimality
+    conditions. exact: False where only a local solution can be claimed.
+    """
+
+    weights: dict[str, float]
+    predicted: dict[str, Interval]
+    predicted_baseline: dict[str, Interval]
+    gain: Interval
+    better: float
+    marginal_gain: dict[str, float]
+    pool_value: dict[str, Interval]
+    hub_score: dict[str, Interval]
+    own_score: dict[str, Interval]
+    hubs: tuple[str, ...]
+    islands: tuple[str, ...]
+    binding: tuple[str, ...]
+    kkt: float
+    exact: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One allocation problem: outlook, constraints, and where its domains stand in the law."""
+
+    outlook: Outlook
+    feasible: Feasible
+    place: NDArray[np.int64]
+    spent: Array
+    baseline: Array
+
+    def final(self, mixture: Array) -> Array:
+        """Final cumulative draws (K of the law,) if the rest is drawn from `mixture`."""
+        return self.final_of(self.feasible.cost_shares(mixture))
+
+    def final_of(self, y: Array) -> Array:
+        """Final cumulative draws for cost shares y."""
+        n = self.spent.copy()
+        n[self.place] += self.feasible.draws(y)
+        final: Array = n
+        return final
+
+
+def make_problem(
+    law: JointLaw,
+    *,
+    domains: Sequence[Domain],
+    spent: Mapping[str, float],
+    budget: float,
+    targets: Mapping[str, float] | None = None,
+    objective: str = "mean_log",
+    baseline: Mapping[str, float] | None = None,
+    time: float | None = None,
+    anneal: float = 0.0,
+    trust: tuple[Array, Array] | None = None,
+) -> Problem:
+    """Checked inputs of `plan_allocation` as arrays in the law's order."""
+    domains = check_domains(domains)
+    names = tuple(d.name for d in domains)
+    if objective not in OBJECTIVES:
+        raise BadSetup(f"objective is '{objective}'; known: {', '.join(OBJECTIVES)}")
+    for name in names:
+        if name not in law.domains:
+            raise BadSetup(f"the law knows no domain '{name}'; it was fitted to {', '.join(law.domains)}")
+    weights = _target_weights(law, names, targets)
+    spent_K = np.array([float(spent.get(name, 0.0)) for name in law.domains])
+    remaining = float(budget) - float(sum(spent_K))
+    if remaining <= 0:
+        raise BadSetup(f"the budget of {budget:g} draws is spent ({sum(spent_K):g}); nothing is left to allocate")
+    base = np.full(len(names), 1.0 / len(names))
+    if baseline is not None:
+        check_mixture(baseline, names)
+        base = np.array([baseline[name] for name in names])
+    place = np.array([law.domains.index(name) for name in names], dtype=np.int64)
+    feasible = Feasible.of(domains, {name: spent_K[law.domains.index(name)] for name in names}, remaining, trust)
+    law = _with_pools(law, domains)
+    reference = spent_K.copy()
+    reference[place] += feasible.draws(feasible.cost_shares(base))
+    total = float(reference.sum())
+    time = total / law.total_ref * law.time_ref if time is None else float(time)
+    outlook = Outlook(law, weights, objective, time, total, reference, anneal)
+    return Problem(outlook, feasible, place, spent_K, base)
+
+
+def _target_weights(law: JointLaw, names: tuple[str, ...], targets: Mapping[str, float] | None) -> Array:
+    if targets is None:
+        targets = {name: 1.0 for name in law.targets if name in names} or dict.fromkeys(law.targets, 1.0)
+    for name in targets:
+        if name not in law.targets:
+            raise BadSetup(f"the law knows no target '{name}'; it was fitted to {', '.join(law.targets)}")
+    weights = np.array([float(targets.get(name, 0.0)) for name in law.targets])
+    if weights.sum() <= 0 or weights.min() < 0:
+        raise BadSetup("target weights must be >= 0 and not all 0")
+    return weights / weights.sum()
+
+
+def _with_pools(law: JointLaw, domains: Sequence[Domain]) -> JointLaw:
+    """Pools as the domains have them now: one may have grown since the fit."""
+    pools = law.pools.copy()
+    for domain in domains:
+        pools[law.domains.index(domain.name)] = np.inf if domain.pool is None else float(domain.pool)
+    return dataclasses.replace(law, pools=pools)
+
+
+def optimise(problem: Problem) -> tuple[Array, convex.Optimum, list[str]]:
+    """Best cost shares y (K,): argmin of the objective at the end of the budget, within the constraints."""
+    feasible, outlook = problem.feasible, problem.outlook
+    G, h, labels = feasible.linear()
+    K = feasible.low.size
+    start = feasible.cost_shares(clip_start(feasible, problem.baseline))
+    scale = feasible.remaining / feasible.cost
+
+    if outlook.objective != "worst_excess":
+
+        def objective(y: Array) -> tuple[float, Array, Array]:
+            value, gradient, hessian = outlook.mean(problem.final_of(np.maximum(y, 0.0)))
+            at = problem.place
+            return value, gradient[at] * scale, hessian[np.ix_(at, at)] * np.outer(scale, scale)
+
+        found = convex.minimise(objective, start, linear=(G, h), equality=(np.ones(K), 1.0))
+        return found.point, found, labels
+
+    return _minimax(problem, G, h, labels, start, scale)
+
+
+def _minimax(
+    problem: Problem, G: Array, h: Array, labels: list[str], start: Array, scale: Array
+) -> tuple[Array, convex.Optimum, list[str]]:
+    """Minimise t subject to excess_i(y) <= t for every target that counts."""
+    outlook, K = problem.outlook, start.size
+    counted = np.flatnonzero(outlook.weights > 0)
+
+    def top(z: Array) -> tuple[float, Array, Array]:
+        gradient = np.zeros(K + 1)
+        gradient[K] = 1.0
+        return float(z[K]), gradient, np.zeros((K + 1, K + 1))
+
+    def excess(z: Array, multipliers: Array) -> tuple[Array, Array, Array]:
+        n = problem.final_of(np.maximum(z[:K], 0.0))
+        value, gradient, _ = outlook.targets(n)
+        weights = np.zeros(outlook.weights.size)
+        weights[counted] = multipliers
+        _, _, hessian = outlook.mean(n, weights)
+        at = problem.place
+        bend = np.zeros((K + 1, K + 1))
+        bend[:K, :K] = hessian[np.ix_(at, at)] * np.outer(scale, scale)
+        jacobian = np.concatenate([gradient[counted][:, at] * scale, -np.ones((counted.size, 1))], axis=1)
+        return value[counted] - z[K], jacobian, bend
+
+    wide = np.concatenate([G, np.zeros((len(G), 1))], axis=1)
+    found = convex.minimise(
+        top,
+        np.append(start, outlook.score(problem.final_of(start)) + 0.1),
+        linear=(wide, h),
+        equality=(np.append(np.ones(K), 0.0), 1.0),
+        curved=excess,
+        curved_count=counted.size,
+    )
+    return found.point[:K], found, labels
+
+
+def clip_start(feasible: Feasible, mixture: Array) -> Array:
+    """A mixture near `mixture`, off the edges of the simplex."""
+    inside = 0.9 * mixture + 0.1 / mixture.size
+    return feasible.mixture(inside * feasible.cost)
+
+
+def plan_allocation(
+    law: JointLaw,
+    *,
+    domains: Sequence[Domain],
+    spent: Mapping[str, float],
+    budget: float,
+    targets: Mapping[str, float] | None = None,
+    objective: str = "mean_log",
+    baseline: Mapping[str, float] | None = None,
+    time: float | None = None,
+    anneal: float = 0.0,
+) -> Allocation:
+    """Spend the rest of a budget best:
+
+        argmin over m >= 0 of F(n + m)   subject to   sum_j cost_j m_j = budget - sum_j n_j,
+        min_share_j <= m_j / sum m <= max_share_j,   n_j + m_j <= max_epochs_j pool_j
+
+    where F is the weighted mean of log loss (`mean_log`), of the excess over the floor relative to
+    that under the baseline (`mean_excess`), or its largest (`worst_excess`). Convex, so solved
+    exactly; with unequal costs the separable law's share of the total is held at the baseline's.
+
+    Parameters
+    ----------
+    law, domains:
+        The fitted law; the domains to draw from (all known to it).
+    targets, objective:
+        Weights of the law's targets (by default its domains, equally); F as above.
+    spent:
+        By domain: draws so far (n).
+    budget:
+        Draws of the whole run, those spent included.
+    baseline:
+        The mixture the gain is counted against; uniform if not given.
+    time, anneal:
+        Cumulative learning rate at the end, and how far the rate will have come down by then.
+
+    Raises `BadSetup` for names that the law does not know or a budget already spent.
+    """
+    problem = make_problem(
+        law,
+        domains=domains,
+        spent=spent,
+        budget=budget,
+        targets=targets,
+        objective=objective,
+        baseline=baseline,
+        time=time,
+        anneal=anneal,
+    )
+    return describe(problem)
+
+
+def describe(problem: Problem, mixture: Array | None = None) -> Allocation:
+    """The optimum of `problem`, or `mixture` in its stead, with all prices."""
+    y, found, labels = optimise(problem)
+    weights = problem.feasible.mixture(y) if mixture is None else mixture
+    plan, base = problem.final(weights), problem.final(problem.baseline)
+    outlook, names = problem.outlook, problem.feasible.names
+    mean, sd = outlook.gain(plan, base)
+    _, gradient, _ = outlook.mean(plan)
+    caps = _cap_prices(problem, found, labels)
+    hubs = scores(problem)
+    return Allocation(
+        dict(zip(names, weights.tolist(), strict=True)),
+        intervals(problem, plan),
+        intervals(problem, base),
+        Interval(mean, mean - _Z * sd, mean + _Z * sd),
+        probability(mean, sd),
+        {name: float(-gradient[j]) for name, j in zip(names, problem.place, strict=True)},
+        pool_values(outlook, plan, problem.place, names, caps),
+        hubs.given,
+        hubs.own,
+        hubs.hubs,
+        hubs.islands,
+        binding(problem, weights, found, labels),
+        found.kkt,
+        bool(np.all(problem.feasible.cost == problem.feasible.cost[0])) and not problem.feasible.relaxed,
+    )
+
+
+def scores(problem: Problem) -> HubScores:
+    """Hub scores where the baseline mixture would end."""
+    return hub_scores(problem.outlook, problem.outlook.reference, problem.place, problem.feasible.names)
+
+
+def probability(mean: float, sd: float) -> float:
+    """P(gain > 0) of a normal gain."""
+    if sd <= 0:
+        return float(mean > 0)
+    return NormalDist().cdf(mean / sd)
+
+
+def intervals(problem: Problem, final: Array) -> dict[str, Interval]:
+    """Final loss by target, with 90 % intervals."""
+    outlook = problem.outlook
+    mean, sd = outlook.law.log_predict(final, np.array([outlook.time]), outlook.anneal)
+    return {
+        name: Interval(*(float(np.exp(mean[0, i] + k * sd[0, i])) for k in (0.0, -_Z, _Z)))
+        for i, name in enumerate(outlook.law.targets)
+    }
+
+
+def binding(problem: Problem, weights: Array, found: convex.Optimum, labels: list[str]) -> tuple[str, ...]:
+    """Constraints that hold with equality at `weights`; a floor of 0 counts as one."""
+    G, h, _ = problem.feasible.linear()
+    slack = h - G @ problem.feasible.cost_shares(weights)
+    bound = tuple(label for label, room in zip(labels, slack, strict=True) if room < 1e-6)
+    return (*bound, "max_epochs cannot be met") if problem.feasible.relaxed else bound
+
+
+def _cap_prices(problem: Problem, found: convex.Optimum, labels: list[str]) -> Array:
+    """(K,) fall of the objective for one more draw allowed by a domain's cap."""
+    price = np.zeros(len(problem.feasible.names))
+    for label, multiplier in zip(labels, found.multipliers, strict=False):
+        if label.startswith("pool of "):
+            j = problem.feasible.names.index(label.removeprefix("pool of "))
+            price[j] = multiplier * problem.feasible.cost[j] / problem.feasible.remaining
+    return price
