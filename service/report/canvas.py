@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from service.report.palette import GRID, INK, MUTED
-from service.report.words import esc
+from service.story.words import esc
 
 Point = tuple[float, float]
 

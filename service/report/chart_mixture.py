@@ -7,15 +7,21 @@ from collections.abc import Mapping
 from policies.records import Decision
 from service.report.palette import Look
 from service.report.plot import Chart, Trace, axis, chart, upright
-from service.report.story import Story
-from service.report.words import count, esc, figure, percent
+from service.story import Story
+from service.story.words import count, esc, figure, percent
 
-# reason class -> (legend, marker, colour): shape and colour both tell them apart
+# reason class -> (marker, colour): shape and colour both tell them apart
 KINDS = {
-    "moved": ("refit moved the mixture", "circle", "#1f2933"),
-    "probe": ("probe", "diamond-open", "#1f2933"),
-    "kept": ("kept", "line-ns-open", "#5b6770"),
-    "hold": ("hold", "x", "#b00020"),
+    "moved": ("circle", "#1f2933"),
+    "probe": ("diamond-open", "#1f2933"),
+    "kept": ("line-ns-open", "#5b6770"),
+    "hold": ("x", "#b00020"),
+}
+LEGEND = {
+    "moved": "● refit moved the mixture",
+    "probe": "◇ probe: a mixture chosen to learn from",
+    "kept": "| mixture kept",
+    "hold": "✖ hold: no answer in time",
 }
 STRIP = 1.07
 
@@ -29,17 +35,25 @@ def kind_of(decision: Decision, changed: bool) -> str:
     return "moved" if changed else "kept"
 
 
+def kinds_in(story: Story) -> list[str]:
+    """The classes of decision that occur, for the legend."""
+    changed = {d.position for d in story.changes()}
+    found = {kind_of(d, d.position in changed) for d in story.refits}
+    return [kind for kind in KINDS if kind in found]
+
+
 def mixture_chart(story: Story, look: Mapping[str, Look]) -> Chart:
     """Stacked shares as steps; above them one mark per refit that tells what it decided."""
     end = max(story.reached, story.decisions[-1].position)
     data = [_share(story, name, look[name], end) for name in story.names]
     data += _marks(story)
-    shapes = [upright(d.position, "#ffffff", "solid") for d in story.changes()]
+    shapes = [upright(d.position, "#ffffff", "solid") | {"yref": "y"} for d in story.changes()]
     if not story.finished:
         shapes.append(upright(end, "#b00020", "dash"))
     return chart(
         data,
-        height=400,
+        height=360,
+        showlegend=False,
         label=f"Stacked shares of {len(story.names)} domains over {count(end)} draws, with the refits marked above",
         xaxis=axis("draws", tickformat="~s", range=[0, max(end, story.budget if story.finished else end)]),
         yaxis=axis("share of the draws", tickformat=".0%", range=[0, 1.14], tickvals=[0, 0.25, 0.5, 0.75, 1]),
@@ -62,7 +76,6 @@ def _share(story: Story, name: str, look: Look, end: int) -> Trace:
         "fillcolor": look.colour,
         "hoveron": "points+fills",
         "hovertemplate": f"{esc(name)}: %{{y:.1%}} from draw %{{x:,}}<extra></extra>",
-        "legendrank": 1,
     }
 
 
@@ -75,18 +88,17 @@ def _marks(story: Story) -> list[Trace]:
 
 
 def _strip(kind: str, decisions: list[Decision]) -> Trace:
-    legend, symbol, colour = KINDS[kind]
+    symbol, colour = KINDS[kind]
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": legend,
+        "name": LEGEND[kind],
         "x": [d.position for d in decisions],
         "y": [STRIP] * len(decisions),
         "marker": {"symbol": symbol, "size": 9, "color": colour, "line": {"width": 2, "color": colour}},
         "text": [_hover(d) for d in decisions],
         "hovertemplate": "%{text}<extra></extra>",
         "cliponaxis": False,
-        "legendrank": 2000,
     }
 
 

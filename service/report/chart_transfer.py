@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from policies.records import Interval, LawSummary
 from service.report.palette import UNKNOWN, Look
 from service.report.plot import Chart, Trace, axis, chart
-from service.report.words import esc, figure, interval
+from service.story.words import esc, figure, interval
 
 TICKS = (0.03, 0.1, 0.3, 1.0, 3.0)
 DARK, LIGHT = "#084594", "#f7fbff"
+NO_WORTH = Interval(math.nan, math.nan, math.nan)
+SCALES = {
+    "known": [[0, LIGHT], [1, DARK]],
+    "prior": [[0, UNKNOWN], [1, UNKNOWN]],
+    "own": [[0, "#ffffff"], [1, "#ffffff"]],
+}
+# state of a cell -> (words, frame of its number)
+STATES = {
+    "known": ("identified by the data", "{}"),
+    "prior": ("not identified: the prior speaks", "({})"),
+    "own": ("an own draw, 1 by definition", "own"),
+}
 
 
 def transfer_chart(law: LawSummary) -> Chart:
     """Rows receive, columns give; colour on a logarithmic scale for what the data identified, grey otherwise."""
     rows = list(law.transfer)
     columns = list(dict.fromkeys(source for row in law.transfer.values() for source in row))
-    known = [[_known(law, to, source) for source in columns] for to in rows]
+    state = [[_state(law, to, source) for source in columns] for to in rows]
     roomy = len(columns) <= 10
-    data = [_cells(law, rows, columns, known, True, roomy), _cells(law, rows, columns, known, False, roomy)]
+    data = [_cells(law, rows, columns, state, wanted, roomy) for wanted in STATES]
     return chart(
         data,
         height=120 + max(34, min(48, 420 // len(rows))) * len(rows),
         label=f"Heat map of transfer between {len(columns)} giving and {len(rows)} receiving domains",
         margin={"l": 60, "r": 10, "t": 40, "b": 10},
-        xaxis=axis("gives (a draw from ...)", side="top", showgrid=False, tickangle=0 if len(columns) <= 6 else -40),
+        xaxis=axis("gives: a draw from …", side="top", showgrid=False, tickangle=0 if len(columns) <= 6 else -40),
         yaxis=axis("receives", autorange="reversed", showgrid=False),
     )
 
@@ -49,56 +62,45 @@ def hub_chart(scores: Mapping[str, Interval], look: Mapping[str, Look], label: s
     )
 
 
-def _known(law: LawSummary, to: str, source: str) -> bool:
-    return to == source or bool(law.identified.get(to, {}).get(source, False))
+def _state(law: LawSummary, to: str, source: str) -> str:
+    if to == source:
+        return "own"
+    return "known" if law.identified.get(to, {}).get(source, False) else "prior"
 
 
 def _cells(
-    law: LawSummary, rows: list[str], columns: list[str], known: list[list[bool]], wanted: bool, roomy: bool
+    law: LawSummary, rows: list[str], columns: list[str], state: list[list[str]], wanted: str, roomy: bool
 ) -> Trace:
-    """The cells that are identified (coloured), or those that are not (grey)."""
-    state = "identified by the data" if wanted else "not identified: the prior speaks"
-    empty = Interval(math.nan, math.nan, math.nan)
-    worth = [[law.transfer[to].get(source, empty) for source in columns] for to in rows]
-    shown = [
-        [known[r][c] is wanted and math.isfinite(worth[r][c].mean) for c in range(len(columns))]
-        for r in range(len(rows))
-    ]
-    z = [
-        [
-            (math.log10(max(worth[r][c].mean, 1e-3)) if wanted else 0.0) if shown[r][c] else None
-            for c in range(len(columns))
-        ]
-        for r in range(len(rows))
-    ]
-    brackets = ("", "") if wanted else ("(", ")")
+    """The cells in one state: only what the data identified is coloured by its worth."""
+    said, frame = STATES[wanted]
+    known = wanted == "known"
+    worth = [[law.transfer[to].get(source, NO_WORTH) for source in columns] for to in rows]
     return {
         "type": "heatmap",
         "x": [esc(c) for c in columns],
         "y": [esc(r) for r in rows],
-        "z": z,
-        "zmin": math.log10(TICKS[0]) if wanted else -1,
-        "zmax": math.log10(4) if wanted else 1,
-        "colorscale": [[0, LIGHT], [1, DARK]] if wanted else [[0, UNKNOWN], [1, UNKNOWN]],
-        "showscale": wanted and roomy,
-        "colorbar": {
-            "tickvals": [math.log10(t) for t in TICKS],
-            "ticktext": [f"{t:g}" for t in TICKS],
-            "thickness": 10,
-            "len": 0.9,
-            "outlinewidth": 0,
-        },
+        "z": _grid(worth, state, lambda w, s: (depth(w.mean) if known else 0.0) if s == wanted else None),
+        "zmin": math.log10(TICKS[0]) if known else -1,
+        "zmax": math.log10(4) if known else 1,
+        "colorscale": SCALES[wanted],
+        "showscale": False,
         "xgap": 2,
         "ygap": 2,
         "hoverongaps": False,
-        "text": [
-            [brackets[0] + figure(w.mean, 2) + brackets[1] if s else "" for w, s in zip(row, show, strict=True)]
-            for row, show in zip(worth, shown, strict=True)
-        ],
+        "text": _grid(worth, state, lambda w, s: frame.format(figure(w.mean, 2)) if s == wanted else ""),
         "texttemplate": "%{text}" if roomy else "",
-        "customdata": [[f"{interval(w, 2)}, {state}" for w in row] for row in worth],
+        "customdata": _grid(worth, state, lambda w, s: f"{interval(w, 2)}, {said}"),
         "hovertemplate": "a draw from %{x} is worth to %{y}:<br>%{customdata}<extra></extra>",
     }
+
+
+def depth(worth: float) -> float:
+    """Place of a worth on the colour scale, which is logarithmic."""
+    return math.log10(max(worth, 1e-3))
+
+
+def _grid(worth: list[list[Interval]], state: list[list[str]], cell: Callable[[Interval, str], Any]) -> list[list[Any]]:
+    return [[cell(w, s) for w, s in zip(*pair, strict=True)] for pair in zip(worth, state, strict=True)]
 
 
 def _score(name: str, score: Interval, look: Look) -> Trace:

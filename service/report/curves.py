@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.report.story import Story
+from service.story import Story
 
 Floats = NDArray[np.float64]
 LEVEL = 0.9

@@ -9,8 +9,8 @@ from typing import Any
 
 from service.report.page import Section, table
 from service.report.sections import Facts, key
-from service.report.story import Story
-from service.report.words import count, esc, figure, plural
+from service.story import Story
+from service.story.words import count, esc, figure, plural
 
 QUIET = ("checkpoint", "throughput", "finished", "compare", "mode_read")
 PREFIX = 12  # hex digits of a SHA-256 that are shown

@@ -6,8 +6,8 @@ import datetime
 import math
 
 from service.report.sections import Facts, refit_words
-from service.report.story import Story, moved
-from service.report.words import count, duration, esc, figure, gain_words, listing, percent, plural
+from service.story import Story, moved
+from service.story.words import count, duration, esc, figure, gain_words, listing, percent, plural
 
 
 def header(facts: Facts) -> str:
@@ -63,15 +63,15 @@ def _result(facts: Facts) -> str:
     if found.measured is not None:
         return (
             f"Measured against a run with {found.measured.policy}, it ended with {gain_words(found.measured.gain)} "
-            "(90 % interval, evaluation error only)."
+            "(90 % interval; it holds the error of the evaluation, not the spread between seeds)."
         )
     if found.gain is None or not math.isfinite(found.gain.mean):
         losses = [f"{t} {figure(v)}" for t, v in story.final_losses.items() if math.isfinite(v)]
         return f"This policy predicts no gain; the last held-out losses are {listing(losses, 8)}."
     sure = "" if found.gain.low > 0 else "; the interval holds zero, so the gain is not certain"
     return (
-        f"By the fitted laws that gives {gain_words(found.gain, found.objective)} than {found.baseline} would have "
-        f"reached (90 % interval{sure})."
+        f"By the fitted laws the run ends with {gain_words(found.gain, found.objective)} than {found.baseline} would "
+        f"reach (90 % interval{sure})."
     )
 
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 from policies.records import Decision, Interval, LawSummary
 from service.journal import Journal
-from service.report import words
 from service.report.measured import Measured, measure, other_run
-from service.report.story import Story, read_story
+from service.story import Story, read_story, words
 
-HUB_RATIO = 1.25  # a likely hub gives this many times what the others give on average
+HUB_LEVEL = 0.5  # a hub gives to others at least half of what a draw is worth on average ...
+HUB_RATIO = 1.25  # ... and this many times what all domains give away on average
 ISLAND_LEVEL = 0.2  # an island gets less than this part of an own draw out of a foreign one, on average
 
 
@@ -152,29 +152,34 @@ def transfers(law: LawSummary) -> tuple[Transfer, ...]:
 
 
 def hubs(law: LawSummary) -> tuple[Role, ...]:
-    """Domains that give more than the others.
+    """Domains whose draws give to others at least half of what a draw is worth on average, and more than most do.
 
-    Sure where the low end of the hub score is above the mean score of the other domains; likely
-    where the score is above 1.25 times that mean and some transfer out of the domain is identified.
+    Sure where the low end of the hub score passes both tests. Of a domain none of whose transfers
+    is identified nothing is said.
     """
     scores = {n: s for n, s in law.hub_score.items() if math.isfinite(s.mean)}
+    if len(scores) < 2:
+        return ()
+    bar = max(HUB_LEVEL, HUB_RATIO * _mean([s.mean for s in scores.values()]))
     found = []
     for name, score in scores.items():
-        others = [s.mean for n, s in scores.items() if n != name]
         known = any(row.get(name, False) for to, row in law.identified.items() if to != name)
-        if others and known and (score.low > _mean(others) or score.mean > HUB_RATIO * _mean(others)):
-            found.append(Role(name, score, bool(score.low > _mean(others))))
+        if known and score.mean >= bar:
+            found.append(Role(name, score, score.low >= bar))
     return tuple(sorted(found, key=lambda r: -r.score.mean))
 
 
 def islands(law: LawSummary) -> tuple[Role, ...]:
-    """Targets that foreign draws hardly help: on average less than a fifth of an own draw.
+    """Targets that foreign draws hardly help: on average less than a fifth of an own draw. A hub is none.
 
     Sure where the high end of that average is below a fifth. A row that only the prior filled
     says nothing and is left out.
     """
     found = []
+    giving = {hub.name for hub in hubs(law)}
     for name in law.transfer:
+        if name in giving:
+            continue
         score = received(law, name)
         known = any(ok for source, ok in law.identified.get(name, {}).items() if source != name)
         if known and score is not None and score.mean < ISLAND_LEVEL:

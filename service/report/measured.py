@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from policies.records import Interval, LossReport
 from service.journal import Journal
-from service.report.story import Story, read_story
+from service.story import Story, read_story
 
 Z_90 = 1.6449
 

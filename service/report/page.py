@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from service.report.plot import CONFIG, Chart
 from service.report.style import STYLE
-from service.report.words import esc
+from service.story.words import esc
 
 # Nothing may be fetched: the page shows the same on a machine without a network.
 POLICY = (
@@ -69,6 +69,7 @@ def page(title: str, header: str, sections: Sequence[Section], figures: Figures,
     chapters = "".join(
         f'<section id="{s.id}"><h2>{esc(s.title)}</h2><p class="lead">{s.lead}</p>{s.body}</section>' for s in sections
     )
+    header, chapters = _unbroken(header), _unbroken(chapters)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -82,20 +83,34 @@ def page(title: str, header: str, sections: Sequence[Section], figures: Figures,
     )
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = (), caption: str = "") -> str:
-    """A table whose cells are HTML already; columns in `numbers` are set flush right."""
-    right = set(numbers)
-    cell = ['<td class="n">' if at in right else "<td>" for at in range(len(head))]
+def _unbroken(text: str) -> str:
+    """Keeps a number and its percent sign on one line."""
+    return text.replace(" %", "\u00a0%")
+
+
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers: Sequence[int] = (),
+    texts: Sequence[int] = (),
+) -> str:
+    """A table whose cells are HTML already; columns in `numbers` are set flush right, those in `texts` wide."""
+    right, wide = set(numbers), set(texts)
+    cell = ['<td class="n">' if at in right else '<td class="w">' if at in wide else "<td>" for at in range(len(head))]
     top = "".join(f'<th scope="col"{" class=n" if at in right else ""}>{esc(h)}</th>' for at, h in enumerate(head))
     body = "".join("<tr>" + "".join(c + v + "</td>" for c, v in zip(cell, row, strict=True)) + "</tr>" for row in rows)
-    said = f"<caption>{caption}</caption>" if caption else ""
-    return f'<div class="scroll"><table>{said}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def grid(panels: Sequence[tuple[str, str]], kind: str = "") -> str:
-    """Panels (heading, content) side by side where there is room, below each other on a phone."""
+def grid(panels: Sequence[tuple[str, str]], columns: int = 0) -> str:
+    """Panels (heading, content) side by side where there is room, below each other on a phone.
+
+    `columns` is the most in a row; by default 3 or 4, whichever leaves the last row fuller.
+    """
+    columns = columns or (min(3, len(panels)) if -len(panels) % 3 <= -len(panels) % 4 else 4)
     inside = "".join(f"<figure><figcaption>{head}</figcaption>{body}</figure>" for head, body in panels)
-    return f'<div class="grid {kind}">{inside}</div>'
+    return f'<div class="grid" style="--n:{columns}">{inside}</div>'
 
 
 def _json(value: object) -> str:

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 
 from policies.records import Interval
 from service.report.chart_losses import ends_chart, gain_chart, loss_chart
-from service.report.chart_mixture import kind_of, mixture_chart
+from service.report.chart_mixture import LEGEND, kind_of, kinds_in, mixture_chart
 from service.report.chart_transfer import hub_chart, transfer_chart
 from service.report.curves import law_curves
 from service.report.learnt import Final, Learnt, Role, predicted_ends, received
 from service.report.page import Figures, Section, grid, table
 from service.report.palette import Look
 from service.report.plot import Chart
-from service.report.story import Story, moved
-from service.report.words import (
+from service.story import Story, moved
+from service.story.words import (
     count,
     duration,
     esc,
@@ -25,7 +25,9 @@ from service.report.words import (
     interval,
     listing,
     percent,
+    percent_interval,
     plural,
+    relative,
 )
 
 
@@ -56,7 +58,10 @@ def mixture_section(facts: Facts) -> Section:
         for name in story.names
     ]
     shares = table(["domain", "share at first", "share at last", "draws learnt from"], rows, numbers=(1, 2, 3))
-    return Section("mixture", title, lead, facts.figures.place(mixture_chart(story, facts.look)) + shares)
+    marks = [f"<span>{esc(LEGEND[kind])}</span>" for kind in kinds_in(story)]
+    legend = "".join([*(f"<span>{key(facts, name)}</span>" for name in story.names), *marks])
+    chart = facts.figures.place(mixture_chart(story, facts.look))
+    return Section("mixture", title, lead, f'<div class="legend">{legend}</div>{chart}{shares}')
 
 
 def losses_section(facts: Facts) -> Section:
@@ -101,7 +106,8 @@ def transfer_section(facts: Facts) -> Section:
         + ".</p>"
     )
     chart = facts.figures.place(transfer_chart(law))
-    return Section("transfer", "Transfer between domains", lead, f'{chart}<ul class="say">{said}</ul>{note}')
+    texts = f'<div><h3>Strongest</h3><ul class="say">{said}</ul>{note}</div>'
+    return Section("transfer", "Transfer between domains", lead, f'<div class="beside">{chart}{texts}</div>')
 
 
 def hubs_section(facts: Facts) -> Section:
@@ -118,10 +124,10 @@ def hubs_section(facts: Facts) -> Section:
         ("Receives: worth of a foreign draw", facts.figures.place(_scores(facts, gets, "own draws per foreign draw"))),
     ]
     said = (
-        f'<p class="say">{_roles("Hub", facts.learnt.hubs, "gives more than the others")} '
-        f"{_roles('Island', facts.learnt.islands, 'gets little from the others')}</p>"
+        f'<p class="say">{_roles("Hub", facts.learnt.hubs, "whose draws help the others most")} '
+        f"{_roles('Island', facts.learnt.islands, 'which the others hardly help')}</p>"
     )
-    return Section("hubs", "Hubs and islands", lead, said + grid(panels, "wide") if len(story.names) > 1 else "")
+    return Section("hubs", "Hubs and islands", lead, said + grid(panels, 2) if len(story.names) > 1 else "")
 
 
 def ends_section(facts: Facts) -> Section:
@@ -182,14 +188,14 @@ def refits_section(facts: Facts) -> Section:
                 f"<span{mark}>{esc(decision.reason)}</span>",
                 esc(decision.detail) or '<span class="quiet">–</span>',
                 _change(before, decision.weights),
-                esc(interval(decision.gain, 2)),
+                esc(gain_cell(decision.gain, story.objective)),
                 esc(", ".join(decision.binding)) or "–",
                 duration_cell(story.refit_seconds.get(decision.position)),
             ]
         )
         before = decision.weights
     head = ["from draw", "reason", "why", "mixture", "predicted gain", "limits reached", "CPU"]
-    return Section("refits", "All refits", lead, table(head, rows, numbers=(0, 6)) if rows else "")
+    return Section("refits", "All refits", lead, table(head, rows, numbers=(0, 6), texts=(2, 3)) if rows else "")
 
 
 def key(facts: Facts, name: str) -> str:
@@ -221,6 +227,11 @@ def duration_cell(seconds: float | None) -> str:
     return "–" if seconds is None else f"{seconds:.2f} s" if seconds < 10 else duration(seconds)
 
 
+def gain_cell(gain: Interval | None, objective: str) -> str:
+    """A gain in the fewest words."""
+    return percent_interval(relative(gain)) if objective == "mean_log" else interval(gain, 2)
+
+
 def _scores(facts: Facts, scores: Mapping[str, Interval], title: str) -> Chart:
     return hub_chart(scores, facts.look, f"{title} by domain with 90 % intervals", title)
 
@@ -229,7 +240,7 @@ def _roles(word: str, roles: tuple[Role, ...], why: str) -> str:
     if not roles:
         return f"No {word.lower()} stands out."
     said = [f"<b>{esc(r.name)}</b> {interval(r.score, 2)}{'' if r.sure else ' (likely, not sure)'}" for r in roles]
-    return f"{word + ('s' if len(roles) > 1 else '')}, which {why}: {', '.join(said)}."
+    return f"{word}{'s' if len(roles) > 1 else ''} ({why}): {', '.join(said)}."
 
 
 def _exponent(found: Learnt, target: str) -> str:
@@ -261,7 +272,7 @@ def _pairs(facts: Facts) -> str:
     if found is None:
         return ""
     rows = [
-        [key(facts, t), figure(mine), figure(theirs), percent(mine / theirs - 1)]
+        [key(facts, t), figure(mine), figure(theirs), percent(mine / theirs - 1, signed=True)]
         for t, (mine, theirs) in found.losses.items()
     ]
     return table(["target", "this run", f"{found.policy}", "difference"], rows, numbers=(1, 2, 3))

@@ -25,23 +25,25 @@ nav a:hover, a:hover { text-decoration: underline; }
 .facts dt { color: var(--muted); font-size: 12.5px; margin: 0; }
 .facts dd { margin: 1px 0 0; font-size: 18px; font-weight: 600; line-height: 1.3; }
 .facts dd small { display: block; font-size: 12.5px; font-weight: 400; color: var(--muted); }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(290px, 1fr)); gap: 14px; }
-.grid.wide { grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
+.grid { display: grid; gap: 14px;
+  grid-template-columns: repeat(auto-fit, minmax(max(230px, calc(100% / var(--n) - 14px)), 1fr)); }
+.beside { display: grid; grid-template-columns: minmax(0, 1.6fr) minmax(250px, 1fr); gap: 10px 26px;
+  align-items: start; }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 13.5px; }
 figure { margin: 0; border: 1px solid var(--line); border-radius: 6px; padding: 10px 10px 4px; min-width: 0;
   break-inside: avoid; }
 figcaption { font-weight: 600; font-size: 14px; }
 figcaption small { display: block; font-weight: 400; color: var(--muted); font-size: 12.5px; }
-figcaption i.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
-td i.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
+i.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
 .chart { width: 100%; }
 .scroll { overflow-x: auto; margin: 8px 0 14px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
-caption { text-align: left; color: var(--muted); padding: 4px 0; }
 th { text-align: left; font-weight: 600; color: var(--muted); border-bottom: 1.5px solid #b7c0c7; white-space: nowrap; }
 th, td { padding: 5px 12px 5px 0; vertical-align: top; }
 td { border-bottom: 1px solid var(--line); }
 th.n, td.n { text-align: right; white-space: nowrap; }
-.reason { white-space: nowrap; font-weight: 600; }
+.reason { font-weight: 600; }
+td.w { min-width: 190px; }
 .quiet { color: var(--muted); }
 .warn { color: var(--warn); font-weight: 600; }
 .say { max-width: 54em; margin: 10px 0; }
@@ -57,6 +59,7 @@ footer { color: var(--muted); font-size: 13px; padding-top: 18px; padding-bottom
   h1 { font-size: 22px; }
   nav { position: static; }
   .facts { grid-template-columns: 1fr 1fr; }
+  .beside { grid-template-columns: minmax(0, 1fr); }
   .facts dd { font-size: 16px; }
   figure { padding: 8px 4px 2px; }
   figcaption { padding: 0 4px; }

@@ -10,11 +10,10 @@ import math
 from collections.abc import Mapping
 
 from policies.records import LawSummary
-from service.report import words
 from service.report.canvas import Canvas, Point
 from service.report.curves import Curve, law_curves
 from service.report.palette import DASHES, MUTED, UNKNOWN, Look, looks, pale
-from service.report.story import Story
+from service.story import Story, words
 
 SVG_DASH = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3", "longdash": "12 4"}
 assert set(SVG_DASH) == set(DASHES)

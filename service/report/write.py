@@ -15,8 +15,8 @@ from service.report.header import footer, header
 from service.report.learnt import learnt_from
 from service.report.measured import measure, other_run
 from service.report.page import Figures, page
-from service.report.story import read_story
 from service.report.svg import story_looks
+from service.story import read_story
 
 
 def write_report(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from policies import load_policy
 from policies.policy import within_bounds
@@ -18,6 +18,8 @@ from service.journal import Event, Journal, NoSuchAllocation, decision_of, repor
 
 if TYPE_CHECKING:
     from policies.laws import JointLaw
+
+Value = TypeVar("Value")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,14 +129,14 @@ def read_story(journal: Journal, allocation: str, *, with_law: bool = True) -> S
         name=allocation,
         policy=str(spec.get("policy", "unknown")),
         domains=domains,
-        targets=dict(spec.get("targets") or dict.fromkeys(names, 1.0)),
+        targets=ordered(spec.get("targets") or dict.fromkeys(names, 1.0), names),
         objective=str(spec.get("objective") or "mean_log"),
         budget=int(spec["budget"]),
         interval=int(spec["interval"]),
         seed=spec.get("seed"),
         baseline=dict(spec.get("baseline") or within_bounds(dict.fromkeys(names, 1 / len(names)), domains)),
         reports=_reports(events),
-        decisions=_decisions(events),
+        decisions=_decisions(events, names),
         refit_seconds=_refit_seconds(events),
         notes=tuple(_note(e) for e in events if e.kind not in ("allocation", "report", "decision")),
         law=_law(journal, allocation) if with_law else None,
@@ -159,13 +161,34 @@ def _reports(events: Iterable[Event]) -> tuple[LossReport, ...]:
     return tuple(found[position] for position in sorted(found))
 
 
-def _decisions(events: Iterable[Event]) -> tuple[Decision, ...]:
+def _decisions(events: Iterable[Event], names: Sequence[str]) -> tuple[Decision, ...]:
     found: dict[int, Decision] = {}
     for event in events:
         if event.kind == "decision":
             decision = decision_of(event)
-            found.setdefault(decision.position, decision)
+            found.setdefault(decision.position, _in_order(decision, names))
     return tuple(found[position] for position in sorted(found))
+
+
+def _in_order(decision: Decision, names: Sequence[str]) -> Decision:
+    """The journal sorts names; people expect the order of their configuration."""
+    law = decision.law
+    if law is not None:
+        rows = {to: ordered(row, names) for to, row in law.transfer.items()}
+        law = dataclasses.replace(
+            law,
+            exponents=ordered(law.exponents, names),
+            floors=ordered(law.floors, names),
+            transfer=ordered(rows, names),
+            hub_score=ordered(law.hub_score, names),
+        )
+    return dataclasses.replace(decision, weights=ordered(decision.weights, names), law=law)
+
+
+def ordered(values: Mapping[str, Value], names: Sequence[str]) -> dict[str, Value]:
+    """`values` in the order of `names`; the names that are not among them come last."""
+    first = {name: values[name] for name in names if name in values}
+    return {**first, **{name: value for name, value in values.items() if name not in first}}
 
 
 def _refit_seconds(events: Iterable[Event]) -> dict[int, float]:

@@ -33,9 +33,11 @@ def figure(value: float | None, digits: int = 3) -> str:
     return f"{value:,.{max(0, places)}f}"
 
 
-def percent(share: float | None, places: int = 1) -> str:
-    """A fraction as a percentage: 0.0423 is '4.2 %'."""
-    return NOTHING if share is None or not math.isfinite(share) else f"{_zero(100 * share, places):.{places}f} %"
+def percent(share: float | None, places: int = 1, *, signed: bool = False) -> str:
+    """A fraction as a percentage: 0.0423 is '4.2 %'; with `signed`, '+4.2 %'."""
+    if share is None or not math.isfinite(share):
+        return NOTHING
+    return f"{_zero(100 * share, places):{'+' if signed else ''}.{places}f} %"
 
 
 def interval(value: Interval | None, digits: int = 3) -> str:
@@ -48,11 +50,11 @@ def interval(value: Interval | None, digits: int = 3) -> str:
 
 
 def percent_interval(value: Interval | None, places: int = 1) -> str:
-    """An interval of fractions in percent: '4.2 %, [1.0, 7.3]'."""
+    """An interval of fractions in percent: '4.2 % [1.0, 7.3]'."""
     if value is None or not math.isfinite(value.mean):
         return NOTHING
     low, high = (f"{_zero(100 * e, places):.{places}f}" if math.isfinite(e) else "?" for e in (value.low, value.high))
-    return f"{_zero(100 * value.mean, places):.{places}f} %, [{low}, {high}]"
+    return f"{_zero(100 * value.mean, places):.{places}f} % [{low}, {high}]"
 
 
 def relative(gain: Interval | None, objective: str = "mean_log") -> Interval | None:
@@ -67,16 +69,15 @@ def relative(gain: Interval | None, objective: str = "mean_log") -> Interval | N
 
 
 def gain_words(gain: Interval | None, objective: str = "mean_log") -> str:
-    """'4.2 %, [1.0, 7.3] lower mean loss', or the gain in the objective's own unit."""
+    """'a mean loss 4.2 % [1.0, 7.3] lower', or the gain in the objective's own unit."""
     if gain is None or not math.isfinite(gain.mean):
         return "not predicted"
-    if objective == "mean_log":
-        value = relative(gain, objective)
-        assert value is not None
-        word = "lower" if value.mean >= 0 else "higher"
-        shown = value if value.mean >= 0 else Interval(-value.mean, -value.high, -value.low)
-        return f"{percent_interval(shown)} {word} mean loss"
-    return f"{interval(gain)} in {objective}"
+    value = relative(gain, objective)
+    if objective != "mean_log" or value is None:
+        return f"{interval(gain)} in {objective}"
+    word = "lower" if value.mean >= 0 else "higher"
+    shown = value if value.mean >= 0 else Interval(-value.mean, -value.high, -value.low)
+    return f"a mean loss {percent_interval(shown)} {word}"
 
 
 def listing(names: Sequence[str], most: int = 6) -> str:
