@@ -6,7 +6,9 @@ So those never hold a schedule, and a new stage is in force from exactly the dra
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -93,13 +95,15 @@ class StreamLoader:
         self.stream, self.plan = stream, plan
         self._orders = _Orders(stream, plan)
         reader = CropReader(stream.data, stream.seed, plan.tokens, plan.visible, tuple(plan.flip_axes))
-        self._loader: DataLoader[Any] = DataLoader(
-            reader,
-            batch_sampler=cast(Any, self._orders),  # not a list of indices but one order: the reader takes it whole
-            collate_fn=_as_read,
-            pin_memory=plan.pin_memory,
-            **_process_settings(plan),
-        )
+        with _any_number_of_processes():
+            self._loader: DataLoader[Any] = DataLoader(
+                reader,
+                batch_sampler=cast(Any, self._orders),  # not a list of indices but one order, read as a whole
+                collate_fn=_as_read,
+                pin_memory=plan.pin_memory,
+                generator=torch.Generator(),  # else the loader would draw from the global one
+                **_process_settings(plan),
+            )
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
         """Of the global batches from draw `start` to `stop`, both multiples of the global batch."""
@@ -108,7 +112,9 @@ class StreamLoader:
             raise ValueError(f"draws {start} to {stop} are not whole batches of {size}; give multiples, start <= stop")
         self._orders.start, self._orders.stop = start, stop
         if start < stop:
-            yield from self._loader
+            with _any_number_of_processes():
+                iterator = iter(self._loader)
+            yield from iterator
 
     def close(self) -> None:
         """End the reading processes."""
@@ -135,6 +141,14 @@ class _Orders:
 
     def __len__(self) -> int:
         return (self.stop - self.start) // self.plan.global_batch * self.plan.micro_batches
+
+
+@contextlib.contextmanager
+def _any_number_of_processes() -> Iterator[None]:
+    """Torch warns of more processes than cores; that may be right, since they wait for the disk."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
+        yield
 
 
 def _as_read(batch: Any) -> Any:

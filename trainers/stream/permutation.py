@@ -6,7 +6,7 @@ import numpy as np
 
 from trainers.stream.counter import Ints, Words
 
-_ROUNDS = 8
+_ROUNDS = 12
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SALT = 0xD1342543DE82EF95
 

@@ -15,8 +15,8 @@ Shares = npt.NDArray[np.float64]
 
 LARGEST_BLOCK = 256
 SMALLEST_BLOCK = 32
-_CHUNK = 512
-_KEPT_CHUNKS = 16
+_CHUNK = 64  # blocks worked out at a time
+_KEPT_CHUNKS = 64
 
 
 def block_size(interval: int) -> int:
@@ -62,8 +62,8 @@ class Standing:
 class StageWalk:
     """Counts for each block of one stage; blocks are numbered from its start.
 
-    Walks forward once and keeps a standing every 512 blocks, so that a far position costs one walk
-    and every later look-up costs at most 512 blocks.
+    Walks forward once and keeps a standing every 64 blocks, so that a far position costs one walk
+    and every later look-up costs at most 64 blocks.
     """
 
     def __init__(self, weights: Shares, size: int, start: Standing) -> None:
