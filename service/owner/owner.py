@@ -83,9 +83,10 @@ class Owner:
     def note(self, kind: str, position: int, body: Mapping[str, Any]) -> None:
         """Record something that happened in training; durable when it returns.
 
-        A note `hold` tells afterwards of a mixture that was kept while this owner was out of reach:
-        `report` (its position), `weights`, `why`. It is the decision for that report, since it was
-        acted on, whatever had been decided here.
+        A note `quarantine` says which volumes were left out and what pool remains; the policy hears
+        of it with its next report. A note `hold` tells afterwards of a mixture that was kept while
+        this owner was out of reach: `report` (its position), `weights`, `why`. It is the decision for
+        that report, since it was acted on, whatever had been decided here.
         """
         if kind in RESERVED:
             raise ValueError(f"'{kind}' is written by the owner itself; choose another kind for a note")
@@ -93,6 +94,8 @@ class Owner:
             self._was_held(position, body)
             return
         self._append(kind, position, body)
+        if kind == "quarantine":
+            self._pools_shrank(position, body)
 
     # -- what a person asks
 
@@ -137,6 +140,15 @@ class Owner:
             once=f"held:{report}",
             instead_of=self._journal.find(self.allocation, f"decision:{report}"),
         )
+
+    def _pools_shrank(self, boundary: int, body: Mapping[str, Any]) -> None:
+        """Volumes were left out: the policy plans with the draws that are left, from its next report on."""
+        left = {name: int(found["pool"]) for name, found in body.get("domains", {}).items()}
+        last = self._journal.last(self.allocation, ["domains"])
+        known = [d.to_dict() for d in self.spec.domains] if last is None else last.body["domains"]
+        domains = [d | {"pool": left[d["name"]]} if left.get(d["name"], 0) > 0 else d for d in known]
+        position = int(self.status()["position"])
+        self._append("domains", position, {"domains": domains}, once=f"domains:{boundary}")
 
     def _answered(self, position: int) -> Event | None:
         """The stored decision for a report; one that training acted on by itself comes first."""

@@ -247,5 +247,15 @@ def test_a_hold_that_training_acted_on_alone_becomes_the_decision(journal: Journ
     assert owner_in_force(journal) == uniform
 
 
+def test_quarantined_volumes_shrink_the_pool_the_policy_plans_with(journal: Journal) -> None:
+    owner = begin(journal)
+    owner.decide(make_report(60))
+    for _ in range(2):  # a restart says it again
+        owner.note("quarantine", 200, {"domains": {"mr": {"volumes": [{"name": "a"}], "pool": 700}}})
+    owner.decide(make_report(160))
+    assert [domain.pool for domain in owner._student.policy.domains] == [1000, 700, 1000]
+    assert kinds(journal).count("domains") == 1
+
+
 def owner_in_force(journal: Journal) -> Any:
     return Owner(journal, "run")._in_force()
