@@ -44,7 +44,7 @@ class Learner:
             with self._sync_if(part.last):
                 with autocast(self.train, self.comm.device):
                     loss = self.forward(part.image, part.visible)
-                torch.dot(loss, part.valid * scale).backward()
+                torch.dot(loss, part.valid * scale).backward()  # type: ignore[no-untyped-call]  # torch's own
             losses.append(loss.detach())
         return losses, self._update(rate)
 
@@ -86,7 +86,6 @@ class Learner:
         return DistributedDataParallel(
             self.model,
             device_ids=[self.comm.device] if self.comm.device.type == "cuda" else None,
-            broadcast_buffers=False,
             gradient_as_bucket_view=True,
             static_graph=self.train.micro_batch is None,
         )
@@ -110,7 +109,8 @@ def shard(model: nn.Module) -> nn.Module:
         if isinstance(module, nn.ModuleList):
             for block in module:
                 fully_shard(block)
-    return fully_shard(model)
+    fully_shard(model)
+    return model
 
 
 def autocast(train: TrainConfig, device: torch.device) -> torch.autocast:
@@ -120,7 +120,8 @@ def autocast(train: TrainConfig, device: torch.device) -> torch.autocast:
 
 def build_optimizer(model: nn.Module, train: TrainConfig, fused: bool = False) -> torch.optim.AdamW:
     """AdamW; no decay on vectors (norms, biases) nor on tokens."""
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             token = any(part in name for part in _NO_DECAY)

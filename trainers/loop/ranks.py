@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from trainers.loop.comm import DistComm
 from trainers.loop.job import TrainJob, TrainResult
-from trainers.loop.run import run
+from trainers.loop.training import run
 
 TIMEOUT_SECONDS = 120
 
@@ -23,7 +23,7 @@ TIMEOUT_SECONDS = 120
 def run_ranks(job: TrainJob, world: int) -> TrainResult:
     """`run(job)` on `world` processes; what rank 0 returned. Raises the first error of any rank."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trainers.loop.run"])
+    context.set_forkserver_preload(["trainers.loop.training"])
     with tempfile.TemporaryDirectory() as folder:
         meeting = f"file://{Path(folder) / 'meeting'}"
         ranks = [_start(context, job, rank, world, meeting) for rank in range(world)]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from policies.records import MixtureSchedule
-from trainers.stream.batch import Batch
+
+if TYPE_CHECKING:
+    from trainers.stream.batch import Batch
 
 
 class TraceWriter:

@@ -35,7 +35,7 @@ from trainers.stream import Batch, LoaderPlan, SampleStream, StreamLoader
 log = logging.getLogger(__name__)
 
 SKIPS_IN_A_ROW = 10
-LAST_WORDS_SECONDS = 60.0
+LAST_WORDS_SECONDS = (60.0, 5.0)  # to wait for the advisor to take the last notes: at the end, after an error
 
 OnCheckpoint = Callable[[Path, int], None]
 
@@ -53,13 +53,16 @@ def run(job: TrainJob, comm: Comm, on_checkpoint: OnCheckpoint | None = None) ->
         Where the job does not fit together.
     """
     training = Training(job, comm, on_checkpoint)
+    finished = False
     try:
         training.begin()
         with contextlib.closing(training.loader):
             training.train()
-        return training.finish()
+        result = training.finish()
+        finished = True
     finally:
-        training.close()
+        training.close(finished)
+    return result
 
 
 @dataclasses.dataclass
@@ -130,11 +133,11 @@ class Training:
         self._note("finished", result.position, body | {"checkpoint": result.checkpoint})
         return result
 
-    def close(self) -> None:
+    def close(self, finished: bool) -> None:
         if self.trace is not None:
             self.trace.close()
         if self.line is not None:
-            self.line.close(LAST_WORDS_SECONDS)
+            self.line.close(LAST_WORDS_SECONDS[0 if finished else 1])
 
     def _step(self, parts: list[Batch]) -> None:
         """One optimiser step; the position moves on whether it was taken or not."""
