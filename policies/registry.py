@@ -9,8 +9,11 @@ from policies.intake import nearest
 from policies.policy import BasePolicy
 from policies.records import BadSetup, Domain
 from policies.simple import Fixed, Proportional, Uniform
+from policies.transfer_law import OwnLaw, TransferLaw
 
-POLICIES: dict[str, type[BasePolicy]] = {policy.name: policy for policy in (Proportional, Uniform, Fixed)}
+POLICIES: dict[str, type[BasePolicy]] = {
+    policy.name: policy for policy in (Proportional, Uniform, Fixed, OwnLaw, TransferLaw)
+}
 
 
 def available_policies() -> tuple[str, ...]:

@@ -69,9 +69,8 @@ class Problem:
 
     def final_of(self, y: Array) -> Array:
         """Final cumulative draws for cost shares y."""
-        n = self.spent.copy()
-        n[self.place] += self.feasible.draws(y)
-        final: Array = n
+        final: Array = self.spent.copy()
+        final[self.place] += self.feasible.draws(y)
         return final
 
 

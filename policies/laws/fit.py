@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from policies.laws import priors
 from policies.laws.burn_in import burn_in_row
 from policies.laws.form import ALPHA, BETA, FLOOR, SCALE, Inputs, log_loss
-from policies.laws.joint import Family, JointLaw
+from policies.laws.joint import Family, JointLaw, WarmStart
 from policies.laws.rows import Rows, from_arrays
 from policies.laws.solve import Batch, minimise, normal_equations
 from policies.records import BadSetup
@@ -64,8 +64,12 @@ def fit_joint_law(
     return fit_rows(rows, seed=seed)
 
 
-def fit_rows(rows: Rows, *, warm: JointLaw | None = None, seed: int = 0) -> JointLaw:
-    """`fit_joint_law` on checked rows; `warm` is an earlier law over the same names to start from."""
+def fit_rows(rows: Rows, *, warm: WarmStart | None = None, seed: int = 0, transfer: bool = True) -> JointLaw:
+    """`fit_joint_law` on checked rows.
+
+    `warm` is the start left by an earlier fit over the same names. Without `transfer` a target that
+    is a domain learns from its own draws only.
+    """
     skip = burn_in_row(rows)
     burn_in = float(rows.total[skip]) if skip else 0.0
     rows = rows.keep(np.arange(len(rows.draws)) >= skip)
@@ -81,15 +85,15 @@ def fit_rows(rows: Rows, *, warm: JointLaw | None = None, seed: int = 0) -> Join
     for index, (_, tied) in enumerate(FAMILIES):
         start = None if warm is None else _restart(warm, index, centre, total_ref, time_ref)
         noise = None if warm is None else warm.noise
-        theta, covariance, sd = _fit_family(rows, inputs, centre, tied, start, noise)
+        theta, covariance, sd = _fit_family(rows, inputs, centre, tied, transfer, start, noise)
         fits.append((theta, covariance))
         noises.append(sd)
-    weights = _family_weights(rows, inputs, centre, [theta for theta, _ in fits], noises, seed)
+    weights = _family_weights(rows, inputs, centre, [theta for theta, _ in fits], noises, seed, transfer)
     families = tuple(
         Family(name, tied, weight, theta, covariance)
         for (name, tied), weight, (theta, covariance) in zip(FAMILIES, weights, fits, strict=True)
     )
-    noise = np.sqrt(np.einsum("f,fm->m", np.array(weights), np.array(noises) ** 2))
+    noise: Array = np.sqrt(np.einsum("f,fm->m", np.array(weights), np.array(noises) ** 2))
     return JointLaw(
         rows.domains,
         rows.targets,
@@ -115,12 +119,11 @@ def _typical(log_loss_NxM: Array, late: NDArray[np.bool_]) -> Array:
     return centre
 
 
-def _restart(warm: JointLaw, index: int, centre: Array, total_ref: float, time_ref: float) -> Array:
+def _restart(warm: WarmStart, index: int, centre: Array, total_ref: float, time_ref: float) -> Array:
     """An earlier fit in the units of this one."""
-    family = warm.families[index]
-    theta = family.theta.copy()
-    grown = np.log(total_ref / warm.total_ref) if family.tied else np.log(time_ref / warm.time_ref)
-    rate = np.exp(theta[:, ALPHA if family.tied else BETA])
+    theta, tied = warm.thetas[index].copy(), FAMILIES[index][1]
+    grown = np.log(total_ref / warm.total_ref) if tied else np.log(time_ref / warm.time_ref)
+    rate = np.exp(theta[:, ALPHA if tied else BETA])
     theta[:, SCALE] += warm.centre - centre - rate * grown
     theta[:, FLOOR] += warm.centre - centre
     return theta
@@ -130,9 +133,9 @@ def _row_trust(rows: Rows) -> Array:
     return np.sqrt(rows.count / (1.0 + (rows.count - 1.0) / ROW_TRUST))
 
 
-def _problem(rows: Rows, centre: Array, tied: bool, noise: Array) -> Batch:
+def _problem(rows: Rows, centre: Array, tied: bool, transfer: bool, noise: Array) -> Batch:
     """The M problems of one family, one a target."""
-    middle = priors.centre(rows.own, len(rows.domains))
+    middle = priors.centre(rows.own, len(rows.domains), transfer=transfer)
     spread = np.sqrt(noise[None] ** 2 + np.where(np.isnan(rows.sem), 0.0, rows.sem) ** 2)
     weight = _row_trust(rows)[:, None] / spread
     return Batch(
@@ -140,17 +143,23 @@ def _problem(rows: Rows, centre: Array, tied: bool, noise: Array) -> Batch:
         weight.T,
         middle,
         priors.precision(middle),
-        priors.free(rows.own, middle.shape, tied=tied),
+        priors.free(rows.own, middle.shape, tied=tied, transfer=transfer),
     )
 
 
 def _fit_family(
-    rows: Rows, inputs: Inputs, centre: Array, tied: bool, start: Array | None, noise: Array | None
+    rows: Rows,
+    inputs: Inputs,
+    centre: Array,
+    tied: bool,
+    transfer: bool,
+    start: Array | None,
+    noise: Array | None,
 ) -> tuple[Array, Array, Array]:
     """Theta (M, P), covariance (M, P, P) and noise (M,) of one family."""
     cold = start is None
     sd: Array = np.full(len(rows.targets), NOISE_GUESS) if noise is None else noise
-    batch = _problem(rows, centre, tied, sd)
+    batch = _problem(rows, centre, tied, transfer, sd)
 
     def model(theta: Array, which: NDArray[np.int64], jacobian: bool) -> tuple[Array, Array]:
         return log_loss(theta, which, inputs, tied=tied, jacobian=jacobian)
@@ -163,7 +172,7 @@ def _fit_family(
         fitted, slopes = model(theta, np.arange(len(theta)), True)
         residual = batch.observed - fitted
         sd = _noise(batch, residual, theta, slopes, _row_trust(rows))
-        batch = _problem(rows, centre, tied, sd)
+        batch = _problem(rows, centre, tied, transfer, sd)
         theta = minimise(model, batch, theta).theta
     return theta, _covariance(model, batch, theta), sd
 
@@ -213,7 +222,7 @@ def _inflation(residual: Array) -> Array:
 
 
 def _family_weights(
-    rows: Rows, inputs: Inputs, centre: Array, thetas: list[Array], noises: list[Array], seed: int
+    rows: Rows, inputs: Inputs, centre: Array, thetas: list[Array], noises: list[Array], seed: int, transfer: bool
 ) -> list[float]:
     """Weights of the families from their log predictive score on rows left out of a second fit.
 
@@ -226,7 +235,7 @@ def _family_weights(
     scores = []
     train, rest = rows.keep(~held), inputs.rows(~held)
     for (_, tied), theta, noise in zip(FAMILIES, thetas, noises, strict=True):
-        batch = _problem(train, centre, tied, noise)
+        batch = _problem(train, centre, tied, transfer, noise)
 
         def model(t: Array, which: NDArray[np.int64], jacobian: bool, tied: bool = tied) -> tuple[Array, Array]:
             return log_loss(t, which, rest, tied=tied, jacobian=jacobian)

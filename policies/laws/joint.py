@@ -39,6 +39,36 @@ class Family:
 
 
 @dataclasses.dataclass(frozen=True)
+class WarmStart:
+    """What a later fit starts from: the parameters of a law without their uncertainty."""
+
+    domains: tuple[str, ...]
+    targets: tuple[str, ...]
+    total_ref: float
+    time_ref: float
+    centre: Array
+    noise: Array
+    thetas: tuple[Array, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        body: dict[str, Any] = dataclasses.asdict(self)
+        body["thetas"] = [theta.tolist() for theta in self.thetas]
+        return {**body, "centre": self.centre.tolist(), "noise": self.noise.tolist()}
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> WarmStart:
+        return cls(
+            tuple(body["domains"]),
+            tuple(body["targets"]),
+            float(body["total_ref"]),
+            float(body["time_ref"]),
+            np.array(body["centre"], dtype=np.float64),
+            np.array(body["noise"], dtype=np.float64),
+            tuple(np.array(theta, dtype=np.float64) for theta in body["thetas"]),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class JointLaw:
     """Held-out loss of M targets as a function of cumulative draws from K domains.
 
@@ -134,6 +164,18 @@ class JointLaw:
         mean, sd = self.log_predict(draws, time, anneal)
         width = NormalDist().inv_cdf(0.5 + level / 2) * sd
         return Prediction(np.exp(mean), np.exp(mean - width), np.exp(mean + width))
+
+    def warm_start(self) -> WarmStart:
+        """What the next fit starts from."""
+        return WarmStart(
+            self.domains,
+            self.targets,
+            self.total_ref,
+            self.time_ref,
+            self.centre,
+            self.noise,
+            tuple(family.theta for family in self.families),
+        )
 
     # -- JSON ----------------------------------------------------------------------------------
 

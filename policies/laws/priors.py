@@ -20,19 +20,22 @@ ALPHA_PRIOR = (0.35, 0.5)
 BETA_PRIOR = (0.35, 0.5)
 G_PRIOR = (0.9, 1.2)  # median, sd of the logit
 TRANSFER_PRIOR = (0.3, 1.2)
+NO_TRANSFER = -12.0  # log of a transfer that cannot be felt
 SCALE_PRIOR = (0.6, 1.5)
 COVARIATE_SD = (0.05, 0.03)  # a full annealing, all draws recent: log loss lower by about so much
 
 STARTS = ((0.4, 0.35), (0.1, 0.15), (0.75, 0.8), (0.1, 0.5))  # (floor, exponent)
 
 
-def centre(own: NDArray[np.int64], domains: int) -> Array:
+def centre(own: NDArray[np.int64], domains: int, *, transfer: bool = True) -> Array:
     """(M, P) prior means: every target alike, but for its own weight of 1."""
     theta = np.zeros((own.size, HEAD + domains))
     theta[:, FLOOR], theta[:, ALPHA] = np.log(FLOOR_PRIOR[0]), np.log(ALPHA_PRIOR[0])
     theta[:, BETA], theta[:, G] = np.log(BETA_PRIOR[0]), np.log(G_PRIOR[0] / (1 - G_PRIOR[0]))
     theta[:, HEAD:] = np.log(TRANSFER_PRIOR[0])
     is_domain = own >= 0
+    if not transfer:
+        theta[is_domain, HEAD:] = NO_TRANSFER
     theta[is_domain, HEAD + own[is_domain]] = 0.0
     theta[:, SCALE] = np.log(SCALE_PRIOR[0]) + ALPHA_PRIOR[0] * _typical_log_s(theta, domains)
     return theta
@@ -56,11 +59,13 @@ def precision(theta: Array) -> Array:
     return inverse
 
 
-def free(own: NDArray[np.int64], shape: tuple[int, ...], *, tied: bool) -> NDArray[np.bool_]:
+def free(own: NDArray[np.int64], shape: tuple[int, ...], *, tied: bool, transfer: bool = True) -> NDArray[np.bool_]:
     """(M, P): False for what is fixed, a domain's worth to itself (1) and a tied beta."""
     mask = np.ones(shape, dtype=np.bool_)
     is_domain = own >= 0
     mask[np.flatnonzero(is_domain), HEAD + own[is_domain]] = False
+    if not transfer:
+        mask[is_domain, HEAD:] = False
     mask[:, BETA] = not tied
     return mask
 

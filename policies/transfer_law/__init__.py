@@ -1,0 +1,5 @@
+"""The online policy that learns what domains give to each other, and acts on it."""
+
+from policies.transfer_law.policy import OwnLaw, TransferLaw
+
+__all__ = ["OwnLaw", "TransferLaw"]

@@ -1,0 +1,94 @@
+"""From a law to a mixture: plan, weigh the uncertainty, guard, and step."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.allocation.plan import Problem, binding, optimise, probability
+from policies.records import Interval
+
+Array = NDArray[np.float64]
+
+FRACTIONS = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+_Z90 = 1.6448536269514722
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """How bold a law-driven policy is.
+
+    caution: standard deviations taken off a predicted gain when mixtures are compared; sure: least
+    probability that the plan ends better than the baseline; least_gain: smallest predicted gain
+    worth a change; step: most of the mixture that may move at once (total variation).
+    """
+
+    caution: float
+    sure: float
+    least_gain: float
+    step: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A mixture (K,), its gain over the baseline, and the code of the reason."""
+
+    mixture: Array
+    gain: Interval
+    better: float
+    reason: str
+    binding: tuple[str, ...]
+
+
+def _gain(problem: Problem, mixture: Array) -> tuple[float, float]:
+    return problem.outlook.gain(problem.final(mixture), problem.final(problem.baseline))
+
+
+def as_interval(mean: float, sd: float) -> Interval:
+    """90 % interval of a normal."""
+    return Interval(mean, mean - _Z90 * sd, mean + _Z90 * sd)
+
+
+def cautious_plan(problem: Problem, caution: float) -> tuple[Array, float, float, tuple[str, ...]]:
+    """The point on the way from the baseline to the optimum with the largest mean - caution * sd gain.
+
+    The gain is concave along that way and its uncertainty nearly linear, so an unsure law goes a
+    part of the way and a useless one stays at the baseline.
+    """
+    y, found, labels = optimise(problem)
+    best = problem.feasible.mixture(y)
+    base = problem.feasible.mixture(problem.feasible.cost_shares(problem.baseline))
+    choices = [(base, 0.0, 0.0)]
+    for fraction in FRACTIONS:
+        mixture = (1.0 - fraction) * base + fraction * best
+        choices.append((mixture, *_gain(problem, mixture)))
+    mixture, mean, sd = max(choices, key=lambda c: c[1] - caution * c[2])
+    return mixture, mean, sd, binding(problem, mixture, found, labels)
+
+
+def step_towards(current: Array, aim: Array, step: float) -> Array:
+    """`aim`, or the point on the way there that moves no more than `step` of the mixture."""
+    distance = 0.5 * float(np.abs(aim - current).sum())
+    if distance <= step:
+        return aim
+    mixed: Array = current + (aim - current) * (step / distance)
+    return mixed
+
+
+def choose(problem: Problem, current: Array, rules: Rules, *, away: bool) -> Choice:
+    """The mixture for the next interval, given the one in use.
+
+    The baseline is left only if the plan ends better with probability `sure`; once away, the bar
+    to stay is lower, so that noise does not throw the mixture to and fro.
+    """
+    aim, mean, sd, bound = cautious_plan(problem, rules.caution)
+    better = probability(mean, sd) if mean else 0.0
+    bar = rules.sure if not away else 0.5 * (1.0 + rules.sure) - 0.15
+    base = problem.feasible.mixture(problem.feasible.cost_shares(problem.baseline))
+    if mean < rules.least_gain or better < bar:
+        kept = step_towards(current, base, rules.step)
+        return Choice(kept, as_interval(*_gain(problem, kept)), better, "kept: no gain beyond uncertainty", ())
+    moved = step_towards(current, aim, rules.step)
+    return Choice(moved, as_interval(*_gain(problem, moved)), better, "refit", bound)

@@ -1,0 +1,307 @@
+"""The online policy: fit the laws, plan the rest of the budget, move when it is sure enough."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.allocation.plan import Problem, intervals, make_problem, scores
+from policies.history import History, Row
+from policies.laws import JointLaw, Rows, WarmStart, fit_rows
+from policies.policy import BasePolicy
+from policies.records import BadSetup, Decision, LossReport
+from policies.transfer_law.choose import Rules, as_interval, choose
+from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes, probe_mixture
+from policies.transfer_law.summary import explain, summarise
+
+Array = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What one decision hands to the next, apart from the history.
+
+    warm: where the next fit starts; probe_from: first draw of the probing sweeps, None before that
+    is known; weights: the mixture in use; away: it has left the baseline for a plan's sake.
+    """
+
+    warm: WarmStart | None
+    probe_from: int | None
+    weights: Mapping[str, float]
+    away: bool
+    refits: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "warm": None if self.warm is None else self.warm.to_dict(),
+            "probe_from": self.probe_from,
+            "weights": dict(self.weights),
+            "away": self.away,
+            "refits": self.refits,
+        }
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> State:
+        warm = None if body["warm"] is None else WarmStart.from_dict(body["warm"])
+        return cls(warm, body["probe_from"], dict(body["weights"]), bool(body["away"]), int(body["refits"]))
+
+
+class LawPolicy(BasePolicy):
+    """Shared by `transfer_law` and `own_law`: the second knows no transfer and does not probe.
+
+    A decision is a pure function of the history, the latest report and the state the decision
+    before left (`_then`): so a report that comes in parts is decided as if it had come whole.
+    """
+
+    transfer: ClassVar[bool] = True
+    OPTIONS: ClassVar[dict[str, Any]] = {
+        "start": 0.03,  # part of the budget at the baseline before anything else
+        "probe_until": 0.2,  # part of the budget by which the sweeps should end
+        "amplitude": 0.5,  # part of all draws moved to the domain in front
+        "sweeps": 2,
+        "plateau": 0.02,  # fall of log loss per log draw below which nothing is being learnt yet
+        "plateau_until": 0.15,  # part of the budget after which probing begins all the same
+        "caution": 1.0,
+        "sure": 0.9,
+        "least_gain": 0.0005,
+        "step": 0.25,
+        "least_share": 0.1,  # least share of every domain, times 1/K: keeps the law identified
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _check_options(self.options)
+        self._history = History()
+        self._law: JointLaw | None = None
+        self._then = self._now = State(None, None, self.baseline, False, 0)
+
+    @property
+    def law(self) -> JointLaw | None:
+        """The law of the latest fit that succeeded."""
+        return self._law
+
+    # -- hooks of the base class ---------------------------------------------------------------
+
+    def _learn(self, earlier: LossReport) -> None:
+        self._history, self._then = self._history.append(earlier), self._now
+
+    def _decide(self, position: int) -> Decision:
+        state = self._then
+        if self._last is None:
+            return Decision(position, self.baseline, "start", "no report yet: the baseline mixture")
+        probes, state = self._probes(position, state)
+        rows = self._history.arrays(self.domains, self._last)
+        law, trouble = self._fit(rows, state)
+        state = dataclasses.replace(state, warm=law.warm_start() if law else None, refits=state.refits + 1)
+        decision = self._answer(position, law, trouble, probes, state)
+        self._law = law or self._law
+        self._refits = state.refits
+        away = self._away(decision, state)
+        self._now = dataclasses.replace(state, weights=decision.weights, away=away)
+        return decision
+
+    def _changed(self, decision: Decision) -> Decision:
+        shares = dict(decision.weights)
+        self._then = dataclasses.replace(self._then, weights=shares)
+        self._now = dataclasses.replace(self._now, weights=shares)
+        return decision
+
+    def _dump_state(self) -> dict[str, Any]:
+        return {
+            "history": self._history.to_dict(),
+            "law": None if self._law is None else self._law.to_dict(),
+            "then": self._then.to_dict(),
+            "now": self._now.to_dict(),
+        }
+
+    def _load_state(self, state: Mapping[str, Any]) -> None:
+        self._history = History.from_dict(state["history"])
+        self._law = None if state["law"] is None else JointLaw.from_dict(state["law"])
+        self._then, self._now = State.from_dict(state["then"]), State.from_dict(state["now"])
+
+    # -- one decision --------------------------------------------------------------------------
+
+    def _probes(self, position: int, state: State) -> tuple[ProbePlan, State]:
+        """The sweeps, once it is known when they begin: after the start, and not on a plateau."""
+        options = self.options
+        first = state.probe_from
+        if first is None and position >= max(self.interval, options["start"] * self.budget):
+            late = position >= options["plateau_until"] * self.budget
+            first = position if late or not self._on_plateau() else None
+            state = dataclasses.replace(state, probe_from=first)
+        plan = plan_probes(
+            self.names if self.transfer else (),
+            first=self.budget if first is None else first,
+            budget=self.budget,
+            interval=self.interval,
+            until=options["probe_until"],
+            sweeps=options["sweeps"],
+        )
+        return plan, state
+
+    def _on_plateau(self) -> bool:
+        rows = [*self._history.rows, *([] if self._last is None else [Row.of(self._last)])]
+        rows = [row for row in rows if row.log_loss]
+        levels = [math.fsum(row.log_loss.values()) / len(row.log_loss) for row in rows]
+        return on_plateau([row.position for row in rows], levels, self.options["plateau"])
+
+    def _fit(self, rows: Rows, state: State) -> tuple[JointLaw | None, str]:
+        """The law, or None and why there is none. Training must not stop for a policy, so all is caught."""
+        if len(rows.draws) < 4 or not np.any(~np.isnan(rows.log_loss)):
+            return None, f"only {len(rows.draws)} reports with a measured loss so far"
+        if any(target not in rows.targets for target, weight in self.targets.items() if weight > 0):
+            missing = next(t for t, w in self.targets.items() if w > 0 and t not in rows.targets)
+            return None, f"no loss of target '{missing}' was measured yet"
+        try:
+            with np.errstate(all="ignore"):
+                law = fit_rows(rows, warm=state.warm, transfer=self.transfer)
+            if not all(np.all(np.isfinite(f.theta)) and np.all(np.isfinite(f.covariance)) for f in law.families):
+                return None, "the fit has no finite optimum"
+        except Exception as error:
+            return None, f"{type(error).__name__}: {error}"
+        return law, ""
+
+    def _answer(self, position: int, law: JointLaw | None, trouble: str, probes: ProbePlan, state: State) -> Decision:
+        """The decision, with its reason and, where there is a law, with what it predicts."""
+        weights, code, detail = self._unled(position, law, trouble, probes, state)
+        plain = Decision(position, self._ordered(weights), code, detail, refit=state.refits)
+        if law is None:
+            return plain
+        try:
+            with np.errstate(all="ignore"):
+                problem = self._problem(law, position, state)
+                if code == "refit":
+                    return self._led(plain, law, problem, state)
+                return self._described(plain, law, problem, self._rest(state))
+        except Exception as error:
+            kept = f"the plan failed ({type(error).__name__}: {error}); the mixture is kept"
+            return dataclasses.replace(plain, weights=self._rest(state), reason="kept: plan failed", detail=kept)
+
+    def _unled(
+        self, position: int, law: JointLaw | None, trouble: str, probes: ProbePlan, state: State
+    ) -> tuple[dict[str, float], str, str]:
+        """Mixture, reason and detail where the law does not decide; reason `refit` where it does."""
+        front = probes.front(position)
+        if position >= self.budget:
+            return dict(state.weights), "finished", "the budget is spent"
+        if state.probe_from is None:
+            burning = position >= self.options["start"] * self.budget
+            code = "burn-in" if burning else "start"
+            why = "losses do not fall steadily yet" if burning else "a short start before probing"
+            return self.baseline, code, f"{why}: the baseline mixture"
+        if front is not None:
+            mixture = probe_mixture(front, self.baseline, self.domains, self.options["amplitude"])
+            block = probes.order.index(front) + 1
+            text = f"{front} in front ({mixture[front]:.0%}), sweep to position {probes.end}, block of {block}"
+            return mixture, "probe", text
+        if law is None:
+            code = "kept: fit failed" if len(self._history.rows) >= 3 else "kept: law not identified"
+            return self._rest(state), code, f"{trouble}; the mixture is kept"
+        if self.transfer and not probes.order:
+            text = "the run is too short to probe every domain; the baseline mixture is kept"
+            return self.baseline, "kept: law not identified", text
+        return dict(state.weights), "refit", ""
+
+    def _away(self, decision: Decision, state: State) -> bool:
+        """Whether the mixture in use is a plan's, not the baseline."""
+        if decision.reason.startswith(("start", "burn-in", "probe")):
+            return False
+        if decision.reason.startswith("refit"):
+            return True
+        base = self.baseline
+        return state.away and any(abs(decision.weights[name] - base[name]) > 1e-6 for name in base)
+
+    def _rest(self, state: State) -> dict[str, float]:
+        """What is kept without a law: the plan in use, else the baseline (not a probe's mixture)."""
+        return dict(state.weights) if state.away else self.baseline
+
+    def _problem(self, law: JointLaw, position: int, state: State) -> Problem:
+        """The allocation problem from `position` on; until then the mixture in use goes on."""
+        last = self._last
+        assert last is not None
+        ahead = max(position - last.position, 0)
+        spent = {**self._history.left, **last.draws}
+        for name, share in state.weights.items():
+            spent[name] = spent.get(name, 0.0) + share * ahead
+        time, anneal = self._final_time(law)
+        count = len(self.domains)
+        least = np.full(count, self.options["least_share"] / count)
+        domains = sorted(self.domains, key=lambda domain: domain.name)
+        return make_problem(
+            law,
+            domains=domains,
+            spent=spent,
+            budget=math.fsum(spent.values()) + max(self.budget - position, 1e-6 * self.budget),
+            targets=self.targets,
+            objective=self.objective,
+            baseline=self.baseline,
+            time=time,
+            anneal=anneal,
+            trust=(least, np.ones(count)),
+        )
+
+    def _final_time(self, law: JointLaw) -> tuple[float | None, float]:
+        """Cumulative learning rate at the end and how far the rate will be down, by `lr_plan`."""
+        if self.lr_plan is None or self._last is None or self._last.lr_sum is None:
+            return None, 0.0
+        position, total = np.array(self.lr_plan).T
+        rate = np.diff(total, prepend=0.0) / np.maximum(np.diff(position, prepend=0.0), 1e-12)
+        down = float(1.0 - rate[-1] / rate.max()) if rate.max() > 0 else 0.0
+        return float(max(np.interp(self.budget, position, total), law.time_ref)), down
+
+    def _led(self, plain: Decision, law: JointLaw, problem: Problem, state: State) -> Decision:
+        """The law decides."""
+        names = problem.feasible.names
+        before = self._rest(state)
+        rules = Rules(*(self.options[name] for name in ("caution", "sure", "least_gain", "step")))
+        choice = choose(problem, np.array([before[name] for name in names]), rules, away=state.away)
+        weights = self._ordered(dict(zip(names, choice.mixture.tolist(), strict=True)))
+        decision = dataclasses.replace(plain, weights=weights, reason=choice.reason)
+        described = self._described(decision, law, problem, weights)
+        detail = explain(problem, scores(problem), before, choice)
+        return dataclasses.replace(described, detail=detail, binding=choice.binding)
+
+    def _ordered(self, weights: Mapping[str, float]) -> dict[str, float]:
+        return {name: weights[name] for name in self.names}
+
+    def _described(self, decision: Decision, law: JointLaw, problem: Problem, plan: Mapping[str, float]) -> Decision:
+        """The decision with the law, and the predicted ends under `plan` and under the baseline."""
+        final = problem.final(np.array([plan[name] for name in problem.feasible.names]))
+        base = problem.final(problem.baseline)
+        return dataclasses.replace(
+            decision,
+            predicted=intervals(problem, final),
+            predicted_baseline=intervals(problem, base),
+            gain=as_interval(*problem.outlook.gain(final, base)),
+            law=summarise(law, scores(problem)),
+        )
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Raise `BadSetup` for an option out of its range."""
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise BadSetup(f"option {name} is {value!r}; it must be a finite number >= 0")
+    for name in ("start", "probe_until", "amplitude", "plateau_until", "sure", "step", "least_share"):
+        if options[name] > 1:
+            raise BadSetup(f"option {name} is {options[name]}; it must lie in [0, 1]")
+    if int(options["sweeps"]) != options["sweeps"]:
+        raise BadSetup(f"option sweeps is {options['sweeps']}; it must be a whole number")
+
+
+class TransferLaw(LawPolicy):
+    """Laws with transfer, learnt by probing; see `policies/README.md` for the whole of it."""
+
+    name = "transfer_law"
+
+
+class OwnLaw(LawPolicy):
+    """The same without transfer: each domain by a law in its own draws. An ablation."""
+
+    name = "own_law"
+    transfer = False
