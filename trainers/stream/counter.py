@@ -45,7 +45,7 @@ def words(key: int, index: Ints, count: int) -> npt.NDArray[np.uint32]:
     low = np.arange(blocks, dtype=np.uint64)[np.newaxis]
     low, high = np.broadcast_arrays(low, index.astype(np.uint64)[:, np.newaxis])
     out = np.stack(philox(key, low, high), axis=-1)
-    return out.reshape(len(index), -1)[:, :count].astype(np.uint32)
+    return out.reshape(len(index), blocks * _WORDS_PER_BLOCK)[:, :count].astype(np.uint32)
 
 
 def orders(key: int, index: Ints, count: int) -> Ints:
