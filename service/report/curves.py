@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.story import Story
+from service.story import Story, rates
 
 Floats = NDArray[np.float64]
 LEVEL = 0.9
@@ -47,19 +47,12 @@ def law_curves(story: Story, points: int = 64) -> dict[str, Curve]:
     first = max(1.0, float(min(r.position for r in story.reports if r.position > 0 or len(story.reports) == 1)))
     positions = np.geomspace(first, float(max(story.budget, story.reached)), points)
     draws = cumulative(story, positions, story.law.domains)
-    said = story.law.predict(draws, time=_time(story, positions), level=LEVEL)
+    time, annealing = rates(story, positions)
+    rows = []
+    for at, anneal in enumerate(annealing):  # the law takes one annealing at a time
+        now = None if time is None else time[at : at + 1]
+        rows.append(story.law.predict(draws[at : at + 1], now, LEVEL, anneal=float(anneal)))
+    mean, low, high = (np.concatenate([getattr(row, end) for row in rows]) for end in ("mean", "low", "high"))
     return {
-        target: Curve(positions, said.mean[:, at], said.low[:, at], said.high[:, at])
-        for at, target in enumerate(story.law.targets)
+        target: Curve(positions, mean[:, at], low[:, at], high[:, at]) for at, target in enumerate(story.law.targets)
     }
-
-
-def _time(story: Story, positions: Floats) -> Floats | None:
-    """Sum of learning rates at each position: as reported, then as planned; None if neither is known."""
-    plan = story.spec.get("lr_plan")
-    known = [(float(r.position), float(r.lr_sum)) for r in story.reports if r.lr_sum is not None]
-    if plan is None and not known:
-        return None
-    at, total = np.array(plan if plan is not None else [(0.0, 0.0), *known], dtype=np.float64).T
-    sums: Floats = np.interp(positions, at, total)
-    return sums

@@ -7,7 +7,7 @@ import math
 
 from service.report.sections import Facts, refit_words
 from service.story import Story, moved
-from service.story.words import count, duration, esc, figure, gain_words, listing, percent, plural
+from service.story.words import count, duration, esc, figure, gain_words, listing, no_gain, percent, plural
 
 
 def header(facts: Facts) -> str:
@@ -68,6 +68,8 @@ def _result(facts: Facts) -> str:
     if found.gain is None or not math.isfinite(found.gain.mean):
         losses = [f"{t} {figure(v)}" for t, v in story.final_losses.items() if math.isfinite(v)]
         return f"This policy predicts no gain; the last held-out losses are {listing(losses, 8)}."
+    if no_gain(found.gain):
+        return f"The last mixture is that of {found.baseline}, so no gain over it is predicted."
     sure = "" if found.gain.low > 0 else "; the interval holds zero, so the gain is not certain"
     return (
         f"By the fitted laws the run ends with {gain_words(found.gain, found.objective)} than {found.baseline} would "

@@ -119,7 +119,7 @@ def learnt_from(story: Story, measured: Measured | None = None) -> Learnt:
         objective=story.objective,
         position=story.reached,
         budget=story.budget,
-        baseline=baseline_word(story),
+        baseline=story.baseline_word,
         refits=len(story.refits),
         changes=len(story.changes()),
         reasons=dict(Counter(d.reason for d in story.refits)),
@@ -132,12 +132,6 @@ def learnt_from(story: Story, measured: Measured | None = None) -> Learnt:
         gain=story.gain,
         measured=measured,
     )
-
-
-def baseline_word(story: Story) -> str:
-    """'uniform' where the baseline is that, else 'the baseline mixture'."""
-    even = 1 / len(story.baseline)
-    return "uniform" if all(abs(v - even) < 1e-6 for v in story.baseline.values()) else "the baseline mixture"
 
 
 def transfers(law: LawSummary) -> tuple[Transfer, ...]:
@@ -217,6 +211,16 @@ def predicted_ends(story: Story) -> tuple[Decision, ...]:
     return tuple(d for d in story.decisions if d.predicted and d.position < story.budget)
 
 
+def predicted_gain(found: Learnt) -> str:
+    """The predicted gain with its interval, and whether it is more than noise."""
+    if found.gain is None or not math.isfinite(found.gain.mean):
+        return "none was predicted"
+    if words.no_gain(found.gain):
+        return f"none, as the last mixture is that of {found.baseline}"
+    said = words.gain_words(found.gain, found.objective)
+    return said if found.gain.low > 0 else f"{said}; the interval holds zero, so a gain is not certain"
+
+
 def _mean(values: list[float]) -> float:
     return math.fsum(values) / len(values)
 
@@ -277,9 +281,7 @@ def _final_lines(found: Learnt) -> list[str]:
 def _gain_lines(found: Learnt) -> list[str]:
     lines = []
     if found.gain is not None:
-        said = words.gain_words(found.gain, found.objective)
-        sure = "" if found.gain.low > 0 else "; the interval holds zero, so a gain is not certain"
-        lines.append(f"  predicted gain over {found.baseline}: {said}{sure}")
+        lines.append(f"  predicted gain over {found.baseline}: {predicted_gain(found)}")
     if found.measured is not None:
         said = words.gain_words(found.measured.gain)
         lines.append(f"  measured gain over {found.measured.policy}: {said} (one seed each)")

@@ -11,7 +11,7 @@ from service.report.chart_losses import ends_chart, gain_chart, loss_chart
 from service.report.chart_mixture import LEGEND, kind_of, kinds_in, mixture_chart
 from service.report.chart_transfer import hub_chart, transfer_chart
 from service.report.curves import law_curves
-from service.report.learnt import Final, Learnt, Role, predicted_ends, received
+from service.report.learnt import Final, Learnt, Role, predicted_ends, predicted_gain, received
 from service.report.page import Figures, Section, grid, table
 from service.report.palette import Look
 from service.report.plot import Chart
@@ -21,13 +21,12 @@ from service.story.words import (
     duration,
     esc,
     figure,
+    gain_cell,
     gain_words,
     interval,
     listing,
     percent,
-    percent_interval,
     plural,
-    relative,
 )
 
 
@@ -157,9 +156,7 @@ def gain_section(facts: Facts) -> Section:
     if not known and measured is None:
         return Section("gain", f"Gain over {found.baseline}", lead, "")
     chart = facts.figures.place(gain_chart(story, measured)) if known else ""
-    said = [] if found.gain is None else [f"Predicted: {esc(gain_words(found.gain, found.objective))}."]
-    if found.gain is not None and found.gain.low <= 0:
-        said.append("The interval holds zero, so a gain is not certain.")
+    said = [] if found.gain is None else [f"Predicted: {esc(predicted_gain(found))}."]
     if found.measured is not None:
         said.append(
             f"Measured against the run {esc(found.measured.other)} ({esc(found.measured.policy)}) at draw "
@@ -225,11 +222,6 @@ def coverage(story: Story, found: Learnt) -> str:
 def duration_cell(seconds: float | None) -> str:
     """CPU seconds of a refit, to a hundredth below ten."""
     return "–" if seconds is None else f"{seconds:.2f} s" if seconds < 10 else duration(seconds)
-
-
-def gain_cell(gain: Interval | None, objective: str) -> str:
-    """A gain in the fewest words."""
-    return percent_interval(relative(gain)) if objective == "mean_log" else interval(gain, 2)
 
 
 def _scores(facts: Facts, scores: Mapping[str, Interval], title: str) -> Chart:

@@ -94,6 +94,12 @@ class Story:
             found.update({t: v for t, v in report.eval_loss.items() if t in found and not math.isnan(v)})
         return found
 
+    @property
+    def baseline_word(self) -> str:
+        """'uniform' where the baseline is that, else 'the baseline mixture'."""
+        even = 1 / len(self.baseline)
+        return "uniform" if all(abs(v - even) < 1e-6 for v in self.baseline.values()) else "the baseline mixture"
+
     def kind(self, *kinds: str) -> tuple[Note, ...]:
         return tuple(note for note in self.notes if note.kind in kinds)
 

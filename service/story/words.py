@@ -80,6 +80,16 @@ def gain_words(gain: Interval | None, objective: str = "mean_log") -> str:
     return f"a mean loss {percent_interval(shown)} {word}"
 
 
+def gain_cell(gain: Interval | None, objective: str = "mean_log") -> str:
+    """A gain in the fewest words: '4.2 % [1.0, 7.3]', or the number in the objective's own unit."""
+    return percent_interval(relative(gain)) if objective == "mean_log" else interval(gain, 2)
+
+
+def no_gain(gain: Interval) -> bool:
+    """Whether the gain is nothing at all, because the mixture is that of the baseline."""
+    return max(abs(gain.mean), abs(gain.low), abs(gain.high)) < 1e-9
+
+
 def listing(names: Sequence[str], most: int = 6) -> str:
     """'ct, pet and t1'; a long list ends in how many more there are."""
     names = list(names)
