@@ -5,10 +5,10 @@ Importing this imports neither torch nor MONAI; preparing volumes does.
 
 from trainers.volumes.crops import read_crop, read_held_out
 from trainers.volumes.errors import BadData, NoRoom, VolumeUnreadable
-from trainers.volumes.prepare import prepare, volumes_used
+from trainers.volumes.preparation import prepare, volumes_used
 from trainers.volumes.recipe import preprocess, recipe_of
 from trainers.volumes.records import HeldOutCrop, PreparedData, PreparedDomain, PreparedVolume, Problem
-from trainers.volumes.scan import Scan, scan, summary
+from trainers.volumes.scanning import Scan, scan, summary
 from trainers.volumes.table import renderables
 
 __all__ = [

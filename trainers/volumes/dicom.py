@@ -102,7 +102,8 @@ def _header(file: Path) -> Any:
 def _one_series(headers: list[Any]) -> None:
     found = Counter((str(h.get("SeriesInstanceUID", "")), h.get("SeriesNumber", None)) for h in headers)
     if len({uid for uid, _ in found}) > 1:
-        named = ", ".join(f"series {number} ({count} files)" for (_, number), count in sorted(found.items(), key=str))
+        counts = sorted((int(number or 0), count) for (_, number), count in found.items())
+        named = ", ".join(f"series {number} ({count} files)" for number, count in counts)
         raise Refused(named, "the folder holds more than one series; put each into a folder of its own")
     extents = {(int(h.Rows), int(h.Columns)) for h in headers}
     if len(extents) > 1:

@@ -10,10 +10,10 @@ import dataclasses
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from trainers.volumes.recipe import VERSION, clip_range, recipe_of
 from trainers.volumes.records import digest_of
 from trainers.volumes.refused import Refused
 from trainers.volumes.sources import Source, stem
+
+T = TypeVar("T")
 
 LONGEST_MM = 4000.0
 MESSAGE_LENGTH = 160
@@ -45,7 +47,7 @@ class Frame:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What a source holds. With a `cause` it is no usable volume and has no frames.
+    """What a source holds, axes in the order R, A, S. With a `cause` it is no usable volume and has no frames.
 
     `subject` is a hash, `label` the file's name with the subject blotted out where it came from
     elsewhere than that very name.
@@ -96,10 +98,12 @@ def quiet() -> Iterator[None]:
 
 
 def explain(error: Exception, source: Source) -> Refused:
-    """Any error of a reader as a refusal, with paths cut down to file names."""
+    """Any error of a reader as a refusal, without folders, and without what DICOM errors may quote."""
     if isinstance(error, Refused):
         return error
     text = f"{type(error).__name__}: {error}".split("\n")[0]
+    if source.format == "dicom" and not isinstance(error, RuntimeError | OSError):
+        text = type(error).__name__
     for folder in sorted({str(f.parent) for f in (source.path, *source.files)}, key=len, reverse=True):
         text = text.replace(folder + "/", "").replace(folder, "")
     return Refused(text[:MESSAGE_LENGTH], "it cannot be read; it is cut short, damaged or packed in an unknown way")
@@ -116,17 +120,25 @@ def _look(source: Source, domain: DomainConfig) -> Finding:
         frames = tuple(_look_at(source, domain, header, number) for number in range(count))
         subject, label = _identity(source, header)
         sha256 = sha256_of(source.files)
-        return Finding(subject, label, sha256, header.shape, header.spacing, header.dtype, frames)
+        shape, spacing = _in_order(header.shape, header), _in_order(header.spacing, header)
+        return Finding(subject, label, sha256, shape, spacing, header.dtype, frames)
     except Exception as error:
         return _refused(source, explain(error, source), header)
 
 
 def _refused(source: Source, refused: Refused, header: Header | None = None) -> Finding:
     subject, label = _identity(source, header)
-    shape, spacing = (header.shape, header.spacing) if header is not None else ((), ())
-    if not np.isfinite(spacing).all():
-        spacing = ()
-    return Finding(subject, label, shape=shape, spacing=spacing, value=refused.value, cause=refused.cause)
+    # The library's own words may quote the file's name: blot it out as in the label.
+    value = refused.value.replace(source.path.name, label)
+    return Finding(subject, label, value=value, cause=refused.cause)
+
+
+def _in_order(values: Sequence[T], header: Header) -> tuple[T, ...]:
+    """Values by file axis, put in the order of the axes R, A, S that they lie closest to."""
+    from nibabel.orientations import io_orientation
+
+    axes = io_orientation(header.affine)[:, 0]
+    return tuple(values[list(axes).index(world)] for world in range(3))
 
 
 def _identity(source: Source, header: Header | None) -> tuple[str, str]:
@@ -165,7 +177,7 @@ def _look_at(source: Source, domain: DomainConfig, header: Header, number: int) 
     digest = hashlib.sha256(np.ascontiguousarray(voxels, dtype="<f4").data)
     digest.update(repr((header.shape, [round(mm, 3) for mm in header.spacing])).encode())
     extents = tuple(high - low for low, high in foreground_box(foreground))
-    return Frame(number, digest.hexdigest(), int(foreground.sum()), extents)
+    return Frame(number, digest.hexdigest(), int(foreground.sum()), _in_order(extents, header))
 
 
 def _foreground(voxels: Array, domain: DomainConfig) -> Mask:

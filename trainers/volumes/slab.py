@@ -34,16 +34,20 @@ class Slab:
 def cut_slab(foreground: Box, crop: Sequence[int], fraction: float) -> Slab:
     """Cut the foreground of a volume in two.
 
-    The held-out part is as thick as the fraction says, at least a crop; the gap is a quarter of a crop.
-    In a volume too short for that the two parts share what is left after the gap, one to two. Raises
-    `Refused` where even then a part is under four voxels.
+    The held-out part is as thick as the fraction says, but at least a crop and leaving at least a crop to
+    train on; the gap is a quarter of a crop. In a volume too short for two crops and the gap, the parts share
+    what the gap leaves, one to two. Raises `Refused` where even then a part is under four voxels.
     """
     lengths = [high - low for low, high in foreground]
     axis = max(range(3), key=lambda a: lengths[a] / crop[a])
     low = foreground[axis][0]
     gap = max(2, crop[axis] // 4)
-    held = min(max(crop[axis], round(fraction * lengths[axis])), max(0, lengths[axis] - gap) // 3)
-    train = lengths[axis] - gap - held
+    room = lengths[axis] - gap
+    if room >= 2 * crop[axis]:
+        held = min(max(crop[axis], round(fraction * lengths[axis])), room - crop[axis])
+    else:
+        held = max(0, room) // 3
+    train = room - held
     if min(held, train) < SMALLEST:
         raise Refused(
             f"{lengths[axis]} voxels of foreground along its longest axis",

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trainers.volumes.files import in_words
-from trainers.volumes.scan import Scan, summary
+from trainers.volumes.scanning import Scan, summary
 
 MOST_LINES = 50
 
@@ -20,7 +20,7 @@ def renderables(found: Scan) -> list[RenderableType]:
     same = [f"{d.second[1]} of '{d.second[0]}' = {d.first[1]} of '{d.first[0]}'" for d in found.duplicates]
     parts += _listed("Duplicates by voxels (one side of the split, once per domain)", same, "yellow")
     both = [f"{file}: held out in '{held}', trained on in '{train}'" for file, held, train in found.both]
-    parts += _listed("Subjects on both sides (hold them out everywhere)", both, "red")
+    parts += _listed("Subjects on both sides (hold them out in both)", both, "red")
     parts.append(Text(f"The cache still needs {in_words(found.bytes_needed)}."))
     return parts
 

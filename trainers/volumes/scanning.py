@@ -76,7 +76,11 @@ class DomainScan:
 
 @dataclasses.dataclass(frozen=True)
 class Scan:
-    """All domains. Subjects are hashes; `both` lists (file, domain that holds it out, domain that trains on it)."""
+    """All domains. Subjects are hashes.
+
+    `both` lists (file, domain that holds its subject out, domain that trains on it). Where the two are the
+    same a CSV marks the subject both ways; it is held out.
+    """
 
     domains: Mapping[str, DomainScan]
     duplicates: tuple[Duplicate, ...]
@@ -122,10 +126,16 @@ def assemble(
         for name, (_, problems) in found.items()
     }
     named = {(i.domain, i.subject): i.name for d in domains.values() for i in d.items}
-    both = tuple((named[held, subject], held, train) for subject, held, train in split.both)
+    both = [(named[held, subject], held, train) for subject, held, train in split.both]
+    both += [
+        (item.name, name, name)
+        for name, domain in domains.items()
+        for item in domain.items
+        if item.source.held_out is False and item.subject in split.held_out[name]
+    ]
     width = np.dtype(config.dtype).itemsize
     new = {i.key: i.voxels for d in domains.values() for i in d.items if find_cached(config.cache_path, i.key) is None}
-    return Scan(domains, duplicates, split, both, sum(new.values()) * width)
+    return Scan(domains, duplicates, split, tuple(both), sum(new.values()) * width)
 
 
 def _judge(
@@ -177,7 +187,7 @@ def _estimate(finding: Finding, frame: Frame, out_shape: Sequence[int], crop: Se
 
 
 def resampled_shape(finding: Finding, domain: DomainConfig) -> tuple[int, int, int]:
-    """Voxels after resampling, on the axes of the file; the order of axes may still change."""
+    """Voxels along R, A, S after resampling."""
     target = domain.spacing or finding.spacing
     x, y, z = (
         max(1, round((n - 1) * mm / to) + 1)

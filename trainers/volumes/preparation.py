@@ -15,7 +15,7 @@ from trainers.volumes.readers import read_voxels
 from trainers.volumes.recipe import execute, recipe_of
 from trainers.volumes.records import Box, HeldOutCrop, PreparedData, PreparedDomain, PreparedVolume, Problem
 from trainers.volumes.refused import Refused
-from trainers.volumes.scan import DomainScan, Item, Progress, Scan, assemble, scan
+from trainers.volumes.scanning import DomainScan, Item, Progress, Scan, assemble, scan
 from trainers.volumes.slab import cut_slab
 from trainers.volumes.split import Split
 
@@ -47,7 +47,7 @@ def _check_losses(config: DataConfig, found: Scan) -> None:
     for name, domain in found.domains.items():
         if domain.items and domain.missing <= config.max_missing:
             continue
-        lines = "; ".join(p.line(local=True) for p in domain.problems if p.severity == "quarantined")
+        lines = "; ".join(p.line() for p in domain.problems if p.severity == "quarantined")
         raise BadData(
             f"domain '{name}': {domain.missing:.0%} of its volumes cannot be used, "
             f"more than max_missing {config.max_missing:.0%} or all of them: {lines}"
@@ -177,6 +177,8 @@ def _warnings(name: str, found: Scan, crops: int, wanted: int) -> list[Problem]:
     for file, held, train in found.both:
         if held == name:
             cause = f"its subject is held out here and trained on in '{train}'; hold it out there too"
+            if held == train:
+                cause = "the CSV marks its subject held out and not; the whole subject is held out"
             lines.append(Problem(name, file, "", cause, "warning"))
     if crops < wanted:
         cause = f"fewer distinct held-out crops than the {wanted} asked for; hold out more subjects"
