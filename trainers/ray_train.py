@@ -40,7 +40,7 @@ def fit(job: TrainJob, ray: RayConfig) -> TrainResult:
         After more than `max_failures` losses, or if Ray itself failed.
     """
     os.environ.setdefault(AUTH_VARIABLE, "disabled")  # never left to a file that some ray.init() wrote once
-    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.train.v2.api.exceptions import TrainingFailedError
 
@@ -62,6 +62,7 @@ def fit(job: TrainJob, ray: RayConfig) -> TrainResult:
             storage_path=str((Path(job.run_dir) / "ray").resolve()),
             failure_config=FailureConfig(max_failures=ray.max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
+            logging_config=LoggingConfig(log_level="WARNING"),
             worker_runtime_env={"env_vars": worker_variables(ray)},
         ),
     )
