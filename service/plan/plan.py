@@ -31,7 +31,7 @@ def plan_story(story: Story, budgets: Sequence[int], objective: str | None = Non
     """The same from a story that was already read."""
     if story.law is None:
         raise BadSetup(
-            f"run '{story.name}' with policy '{story.policy}' has fitted no law, so nothing can be planned from it; "
+            f"nothing can be planned from run '{story.name}' with policy '{story.policy}': {story.no_law}; "
             "plan from a run of transfer_law or own_law that has got past its burn-in"
         )
     if not budgets:

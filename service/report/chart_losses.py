@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 from policies.records import Interval
-from service.report.curves import Curve
 from service.report.learnt import Final, predicted_ends
 from service.report.measured import Z_90
 from service.report.palette import INK, MUTED, Look, pale
 from service.report.plot import Chart, Trace, axis, chart, level, upright
 from service.story import Story
+from service.story.curves import Curve
 from service.story.words import count, esc, figure, gain_words, interval, relative
 
 HEIGHT = 250
@@ -58,26 +58,19 @@ def ends_chart(story: Story, final: Final, look: Look) -> Chart:
     )
 
 
-def gain_chart(story: Story, measured: Interval | None) -> Chart:
-    """Predicted gain over the baseline at each refit, and the measured one where there is one."""
+def gain_chart(story: Story) -> Chart:
+    """Gain of the rest of the plan over the baseline, as each refit saw it."""
     known = [(d.position, d.gain) for d in predicted_ends(story) if d.gain is not None]
     known = [(at, gain) for at, gain in known if math.isfinite(gain.mean)]
-    shown = [relative(gain, story.objective) or gain for _, gain in known]
-    trace = _bars([at for at, _ in known], shown, "#0072b2")
+    trace = _bars([at for at, _ in known], [relative(gain, story.objective) or gain for _, gain in known], "#0072b2")
     trace["text"] = [gain_words(gain, story.objective) for _, gain in known]
-    trace |= {"name": "predicted", "hovertemplate": "refit at draw %{x:,}<br>%{text}<extra></extra>"}
-    data = [trace]
-    if measured is not None:
-        data.append(_bars([story.reached], [relative(measured) or measured], "#d55e00") | {"name": "measured"})
-        data[-1]["text"] = [gain_words(measured)]
-        data[-1]["marker"]["symbol"] = "diamond"
-        data[-1]["hovertemplate"] = "measured %{text}<extra></extra>"
+    trace["hovertemplate"] = "refit at draw %{x:,}<br>%{text}<extra></extra>"
     plain = story.objective == "mean_log"
     return chart(
-        data,
-        height=280,
-        label="Predicted gain over the baseline at each refit with its 90 % interval",
-        showlegend=measured is not None,
+        [trace],
+        height=260,
+        label="Gain over the baseline still ahead at each refit, with its 90 % interval",
+        showlegend=False,
         xaxis=axis("refit at draw", tickformat="~s", range=[0, story.budget * 1.03]),
         yaxis=axis("mean loss lower by" if plain else f"gain in {story.objective}", tickformat=".1%" if plain else ""),
         shapes=[level(0.0, MUTED)],

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from policies.records import Decision, Interval, LawSummary
 from service.journal import Journal
 from service.report.measured import Measured, measure, other_run
-from service.story import Story, read_story, words
+from service.story import Story, read_story, run_gain, words
 
 HUB_LEVEL = 0.5  # a hub gives to others at least half of what a draw is worth on average ...
 HUB_RATIO = 1.25  # ... and this many times what all domains give away on average
@@ -38,7 +38,7 @@ class Role:
 
 @dataclasses.dataclass(frozen=True)
 class Final:
-    """The last measured loss of a target, and what the last refit before it had predicted.
+    """The last measured loss of a target, and what a refit half way through had predicted for the end.
 
     `reached` is NaN where the target was never measured; `predicted` is None without a law.
     """
@@ -105,7 +105,7 @@ def learnt(journal: Journal, allocation: str, *, compare: str | None = None) -> 
 
     Raises `BadSetup` when the journal knows no such run.
     """
-    story = read_story(journal, allocation, with_law=False)
+    story = read_story(journal, allocation)
     other = other_run(journal, story, compare)
     return learnt_from(story, None if other is None else measure(story, other))
 
@@ -129,7 +129,7 @@ def learnt_from(story: Story, measured: Measured | None = None) -> Learnt:
         hubs=hubs(law) if law else (),
         islands=islands(law) if law else (),
         finals=finals(story),
-        gain=story.gain,
+        gain=run_gain(story),
         measured=measured,
     )
 
@@ -194,11 +194,16 @@ def received(law: LawSummary, name: str) -> Interval | None:
 
 
 def finals(story: Story) -> tuple[Final, ...]:
-    """Last measured against last predicted; a prediction made at or after the last report does not count."""
-    last = story.reports[-1].position if story.reports else 0
-    source = next((d for d in reversed(story.decisions) if d.predicted and d.position < last), None)
-    if not story.finished:  # nothing was reached that a prediction of the end could be held against
-        source = next((d for d in reversed(story.decisions) if d.predicted), None)
+    """Last measured loss against the end as predicted half way through.
+
+    A prediction made just before the end would be no feat. Where no refit predicted by half way,
+    the first that did is taken; a run that is not at its end shows its newest prediction.
+    """
+    said = predicted_ends(story)
+    early = [d for d in said if d.position <= story.budget / 2]
+    source = None
+    if said:
+        source = said[-1] if not story.finished else early[-1] if early else said[0]
     predicted = dict(source.predicted or {}) if source else {}
     return tuple(
         Final(target, loss, predicted.get(target), source.position if source and target in predicted else None)

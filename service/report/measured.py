@@ -32,7 +32,7 @@ def other_run(journal: Journal, story: Story, compare: str | None = None) -> Sto
     """The story of the comparison run: the one named, else the one the journal names, else None."""
     noted = [note.body.get("allocation") for note in story.kind("compare")]
     name = compare or next((n for n in reversed(noted) if n), None)
-    return None if name is None else read_story(journal, str(name), with_law=False)
+    return None if name is None else read_story(journal, str(name))
 
 
 def measure(story: Story, other: Story) -> Measured | None:

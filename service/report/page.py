@@ -36,6 +36,9 @@ Promise.all(drawn).then(() => document.body.dataset.ready = 'yes');
 """
 
 
+LONG = 24  # rows of a table from which it gets a box of its own
+
+
 class Figures:
     """Collects the charts of a page and hands out their places."""
 
@@ -95,12 +98,16 @@ def table(
     numbers: Sequence[int] = (),
     texts: Sequence[int] = (),
 ) -> str:
-    """A table whose cells are HTML already; columns in `numbers` are set flush right, those in `texts` wide."""
+    """A table whose cells are HTML already; columns in `numbers` are set flush right, those in `texts` wide.
+
+    A long table scrolls in its own box on the screen, and is whole in print.
+    """
     right, wide = set(numbers), set(texts)
     cell = ['<td class="n">' if at in right else '<td class="w">' if at in wide else "<td>" for at in range(len(head))]
     top = "".join(f'<th scope="col"{" class=n" if at in right else ""}>{esc(h)}</th>' for at, h in enumerate(head))
     body = "".join("<tr>" + "".join(c + v + "</td>" for c, v in zip(cell, row, strict=True)) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    box = "scroll tall" if len(rows) > LONG else "scroll"
+    return f'<div class="{box}" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def grid(panels: Sequence[tuple[str, str]], columns: int = 0) -> str:

@@ -10,12 +10,12 @@ from policies.records import Interval
 from service.report.chart_losses import ends_chart, gain_chart, loss_chart
 from service.report.chart_mixture import LEGEND, kind_of, kinds_in, mixture_chart
 from service.report.chart_transfer import hub_chart, transfer_chart
-from service.report.curves import law_curves
 from service.report.learnt import Final, Learnt, Role, predicted_ends, predicted_gain, received
 from service.report.page import Figures, Section, grid, table
 from service.report.palette import Look
 from service.report.plot import Chart
 from service.story import Story, moved
+from service.story.curves import law_curves
 from service.story.words import (
     count,
     duration,
@@ -69,11 +69,11 @@ def losses_section(facts: Facts) -> Section:
     lead = "Dots: loss on held-out volumes, with its 90 % evaluation error. "
     if curves:
         lead += (
-            "Line and band: the last fitted law along the path of this run, 90 %. Open circle: the end as the last "
-            "refit before it predicted it. Dotted upright: end of the burn-in, from where losses enter the fit."
+            "Line and band: the last fitted law along the path of this run, 90 %. Open circle: the end as "
+            "predicted half way. Dotted upright: end of the burn-in, from where losses enter the fit."
         )
     else:
-        lead += f"The policy {esc(story.policy)} fits no law, so there is no line."
+        lead += f"There is no line: {esc(story.no_law)}."
     panels = [
         (
             key(facts, target) + _exponent(facts.learnt, target),
@@ -146,28 +146,36 @@ def ends_section(facts: Facts) -> Section:
 
 
 def gain_section(facts: Facts) -> Section:
-    story, found = facts.story, facts.learnt
+    found = facts.learnt
     lead = (
-        f"How much lower the mean loss ends than it would have with {esc(found.baseline)} on the same budget. "
-        "Above zero is a gain."
+        f"How much lower the mean loss of the whole run is than {esc(found.baseline)} from the first draw on would "
+        "have made it on the same budget."
     )
-    measured = None if found.measured is None else found.measured.gain
-    known = any(d.gain is not None and math.isfinite(d.gain.mean) for d in predicted_ends(story))
-    if not known and measured is None:
+    if found.gain is None and found.measured is None:
         return Section("gain", f"Gain over {found.baseline}", lead, "")
-    chart = facts.figures.place(gain_chart(story, measured)) if known else ""
-    said = [] if found.gain is None else [f"Predicted: {esc(predicted_gain(found))}."]
+    said = [] if found.gain is None else [f"<b>Predicted</b> by the last law: {esc(predicted_gain(found))}."]
     if found.measured is not None:
         said.append(
-            f"Measured against the run {esc(found.measured.other)} ({esc(found.measured.policy)}) at draw "
+            f"<b>Measured</b> against the run {esc(found.measured.other)} ({esc(found.measured.policy)}) at draw "
             f"{count(found.measured.position)}: {esc(gain_words(found.measured.gain))}. One seed each; the interval "
             "holds the error of the evaluation, not the spread between seeds."
         )
     else:
         said.append("It was not measured: that needs a second run (<code>--compare uniform</code>).")
-    return Section(
-        "gain", f"Gain over {found.baseline}", lead, f'<p class="say">{" ".join(said)}</p>{chart}{_pairs(facts)}'
+    text = "".join(f'<p class="say">{one}</p>' for one in said)
+    return Section("gain", f"Gain over {found.baseline}", lead, text + _pairs(facts) + _ahead(facts))
+
+
+def _ahead(facts: Facts) -> str:
+    """The gain that each refit saw ahead of it; it runs out with the budget."""
+    story = facts.story
+    if not any(d.gain is not None and math.isfinite(d.gain.mean) for d in predicted_ends(story)):
+        return ""
+    head = (
+        f"Gain still ahead at each refit<small>the plan for the rest of the run, against going over to "
+        f"{esc(facts.learnt.baseline)} from there</small>"
     )
+    return grid([(head, facts.figures.place(gain_chart(story)))], 1)
 
 
 def refits_section(facts: Facts) -> Section:
@@ -191,7 +199,7 @@ def refits_section(facts: Facts) -> Section:
             ]
         )
         before = decision.weights
-    head = ["from draw", "reason", "why", "mixture", "predicted gain", "limits reached", "CPU"]
+    head = ["from draw", "reason", "why", "mixture", "gain ahead", "limits reached", "CPU"]
     return Section("refits", "All refits", lead, table(head, rows, numbers=(0, 6), texts=(2, 3)) if rows else "")
 
 

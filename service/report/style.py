@@ -37,6 +37,8 @@ figcaption small { display: block; font-weight: 400; color: var(--muted); font-s
 i.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
 .chart { width: 100%; }
 .scroll { overflow-x: auto; margin: 8px 0 14px; }
+.tall { max-height: 620px; overflow-y: auto; border-bottom: 1px solid var(--line); }
+.tall th { position: sticky; top: 0; background: #fff; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
 th { text-align: left; font-weight: 600; color: var(--muted); border-bottom: 1.5px solid #b7c0c7; white-space: nowrap; }
 th, td { padding: 5px 12px 5px 0; vertical-align: top; }
@@ -69,7 +71,7 @@ footer { color: var(--muted); font-size: 13px; padding-top: 18px; padding-bottom
   body { font-size: 11pt; }
   nav { display: none; }
   header, main, footer { max-width: none; padding-left: 0; padding-right: 0; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; max-height: none; }
   h2, h3 { break-after: avoid; }
   tr { break-inside: avoid; }
   a { color: inherit; }

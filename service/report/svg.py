@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from policies.records import LawSummary
 from service.report.canvas import Canvas, Point
-from service.report.curves import Curve, law_curves
 from service.report.palette import DASHES, MUTED, UNKNOWN, Look, looks, pale
 from service.story import Story, words
+from service.story.curves import Curve, law_curves
 
 SVG_DASH = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3", "longdash": "12 4"}
 assert set(SVG_DASH) == set(DASHES)

@@ -16,6 +16,7 @@ from service.report.learnt import learnt_from
 from service.report.measured import measure, other_run
 from service.report.page import Figures, page
 from service.report.svg import story_looks
+from service.report.whatif import whatif_section
 from service.story import read_story
 
 
@@ -58,6 +59,7 @@ def write_report(
         sections.hubs_section(facts),
         sections.ends_section(facts),
         sections.gain_section(facts),
+        whatif_section(facts),
         sections.refits_section(facts),
         data_section(facts, manifest if manifest is not None else _manifest_beside(out)),
         problems_section(story),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from policies import load_policy
 from policies.policy import within_bounds
-from policies.records import BadSetup, Decision, Domain, Interval, LawSummary, LossReport
+from policies.records import BadSetup, Decision, Domain, LawSummary, LossReport
 from service.journal import Event, Journal, NoSuchAllocation, decision_of, report_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Story:
     """One allocation, in order of position.
 
     `reports` and `decisions` hold the active ones only, one per position; `law` is the last law of
-    the policy, None for a policy without one. Times are seconds since 1970.
+    the policy; where it is None, `no_law` says why. Times are seconds since 1970.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Story:
     refit_seconds: Mapping[int, float]
     notes: tuple[Note, ...]
     law: JointLaw | None
+    no_law: str
     spec: Mapping[str, Any]
     started: float | None = None
     ended: float | None = None
@@ -80,11 +81,6 @@ class Story:
     def last_law(self) -> LawSummary | None:
         """The newest law summary in the decisions."""
         return next((d.law for d in reversed(self.decisions) if d.law is not None), None)
-
-    @property
-    def gain(self) -> Interval | None:
-        """The newest predicted gain over the baseline."""
-        return next((d.gain for d in reversed(self.decisions) if d.gain is not None), None)
 
     @property
     def final_losses(self) -> dict[str, float]:
@@ -115,7 +111,7 @@ def moved(before: Mapping[str, float], after: Mapping[str, float]) -> float:
     return 0.5 * math.fsum(abs(after.get(n, 0.0) - before.get(n, 0.0)) for n in names)
 
 
-def read_story(journal: Journal, allocation: str, *, with_law: bool = True) -> Story:
+def read_story(journal: Journal, allocation: str) -> Story:
     """Read the run `allocation`.
 
     Raises
@@ -131,6 +127,7 @@ def read_story(journal: Journal, allocation: str, *, with_law: bool = True) -> S
     events = journal.events(allocation, active=True)
     domains = _domains(spec, events)
     names = [d.name for d in domains]
+    law, no_law = _law(journal, allocation)
     return Story(
         name=allocation,
         policy=str(spec.get("policy", "unknown")),
@@ -145,7 +142,8 @@ def read_story(journal: Journal, allocation: str, *, with_law: bool = True) -> S
         decisions=_decisions(events, names),
         refit_seconds=_refit_seconds(events),
         notes=tuple(_note(e) for e in events if e.kind not in ("allocation", "report", "decision")),
-        law=_law(journal, allocation) if with_law else None,
+        law=law,
+        no_law=no_law,
         spec=spec,
         started=min((e.at for e in events), default=None),
         ended=max((e.at for e in events), default=None),
@@ -206,7 +204,13 @@ def _note(event: Event) -> Note:
     return Note(event.kind, event.position, event.body, event.at)
 
 
-def _law(journal: Journal, allocation: str) -> JointLaw | None:
-    """The law of the stored policy; None where there is no policy yet, or it has none."""
+def _law(journal: Journal, allocation: str) -> tuple[JointLaw | None, str]:
+    """The law of the stored policy, and why there is none: a page must not fail over a law it cannot read."""
     state = journal.snapshot(allocation)
-    return None if not state else load_policy(dict(state)).law
+    if not state:
+        return None, "no refit was stored"
+    try:
+        law = load_policy(dict(state)).law
+    except Exception as error:  # a dump of another version, or of a policy that is no longer installed
+        return None, f"the stored policy cannot be read by this version ({type(error).__name__}: {error})"
+    return law, "" if law else "the policy has fitted no law"

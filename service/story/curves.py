@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.story import Story, rates
+from service.story.rates import rates
+from service.story.story import Story
 
 Floats = NDArray[np.float64]
 LEVEL = 0.9
