@@ -147,17 +147,31 @@ class Outlook:
     def _base(self, theta: Array, family: Family, draws: Array) -> tuple[Array, Array]:
         return self._family_values(dataclasses.replace(family, theta=theta), draws[None])
 
-    def samples(self, n: Array, count: int, seed: int) -> Array:
-        """(count, M, K) draws from the posterior of the weighted marginal gains -w_i d value_i/dn_j."""
-        rng = np.random.default_rng(seed)
-        noise = rng.standard_normal((count, *self.law.families[0].theta.shape))
-        which = rng.choice(len(self.law.families), size=count, p=[f.weight for f in self.law.families])
-        roots = [np.linalg.cholesky(f.covariance) for f in self.law.families]
+    def samples(self, n: Array, count: int) -> Array:
+        """(count, M, K) draws from the posterior of the weighted marginal gains -w_i d value_i/dn_j.
+
+        The random numbers come from a generator of fixed seed: the same law gives the same draws.
+        """
+        rng, families = np.random.default_rng(0), self.law.families
+        noise = rng.standard_normal((count, *families[0].theta.shape))
+        which = rng.choice(len(families), size=count, p=[family.weight for family in families])
         out = np.empty((count, self.weights.size, n.size))
-        for index, (family, draw) in enumerate(zip(which, noise, strict=True)):
-            chosen = self.law.families[family]
-            theta = chosen.theta + np.einsum("mpq,mq->mp", roots[family], draw)
-            single = dataclasses.replace(chosen, theta=theta, weight=1.0)
-            view = dataclasses.replace(self, law=dataclasses.replace(self.law, families=(single,)))
-            out[index] = -self.weights[:, None] * view.targets(n)[1]
+        for k, family in enumerate(families):
+            chosen = np.flatnonzero(which == k)
+            root = np.linalg.cholesky(family.covariance)
+            theta = family.theta + np.einsum("mpq,smq->smp", root, noise[chosen])
+            out[chosen] = -self.weights[:, None] * self._slopes(family, theta, n)
         return out
+
+    def _slopes(self, family: Family, theta: Array, n: Array) -> Array:
+        """d value/dn (S, M, K) of one family for S sets of parameters (S, M, P)."""
+        slopes = np.empty((*theta.shape[:2], n.size))
+        every = theta.reshape(-1, theta.shape[2])
+        flat = dataclasses.replace(family, theta=every)
+        q, first, _, _ = self._excess(flat, n)
+        if self.objective == "mean_log":
+            push = np.exp(q - np.logaddexp(every[:, FLOOR], q))
+        else:
+            push = np.exp(np.minimum(q - self._excess(flat, self.reference)[0], 50.0))
+        slopes[:] = (-(push * np.exp(every[:, ALPHA]))[:, None] * first).reshape(slopes.shape)
+        return slopes

@@ -69,9 +69,9 @@ class Problem:
 
     def final_of(self, y: Array) -> Array:
         """Final cumulative draws for cost shares y."""
-        final: Array = self.spent.copy()
-        final[self.place] += self.feasible.draws(y)
-        return final
+        n = self.spent.copy()
+        n[self.place] += self.feasible.draws(y)
+        return n
 
 
 def make_problem(

@@ -57,7 +57,7 @@ def hub_scores(outlook: Outlook, n: Array, place: NDArray[np.int64], names: tupl
     """
     gains = -outlook.weights[:, None] * outlook.targets(n)[1]
     given, itself, _ = _parts(gains, outlook.law.own, place)
-    sampled = outlook.samples(n, SAMPLES, seed=0)
+    sampled = outlook.samples(n, SAMPLES)
     given_s, itself_s, got_s = _parts(sampled, outlook.law.own, place)
     is_hub = np.mean((given_s >= HUB) & (given_s > 1.25 * given_s.mean(axis=-1, keepdims=True)), axis=0) > 0.5
     is_island = np.mean((given_s < ISLAND * itself_s) & (got_s < ISLAND * itself_s), axis=0) > 0.5
@@ -81,7 +81,7 @@ def pool_values(
     slope, _, by_pool = worth_slopes(n, outlook.law.pools)
     ratio = (by_pool / np.maximum(slope, 1e-12))[place]
     gains = (-outlook.weights[:, None] * outlook.targets(n)[1]).sum(axis=0)[place]
-    sampled = outlook.samples(n, SAMPLES, seed=1).sum(axis=1)[:, place]
+    sampled = outlook.samples(n, SAMPLES).sum(axis=1)[:, place]
     return {
         name: _interval(gains[k] * ratio[k] + caps[k], sampled[:, k] * ratio[k] + caps[k])
         for k, name in enumerate(names)

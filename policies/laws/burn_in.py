@@ -16,20 +16,25 @@ SPOILT = 1.5  # later rows fitted so much worse with the early rows than without
 
 def _late_error(total: Array, log_loss: Array, first: int, late: int) -> Array:
     """(M,): mean absolute log error over rows `late`.. of the best E + A n^-alpha fitted to rows `first`.. ."""
-    loss = np.exp(log_loss[first:])
+    known = ~np.isnan(log_loss[first:])
+    inverse = np.where(known, np.exp(-np.where(known, log_loss[first:], 0.0)), 0.0)  # least squares of relative errors
     errors = []
     for exponent in EXPONENTS:
-        design = np.stack([np.ones(len(loss)), (total[first:] / total[-1]) ** -exponent], axis=1)
-        fit = np.empty_like(loss)
-        for i in range(loss.shape[1]):
-            known = ~np.isnan(loss[:, i])
-            scale = 1.0 / loss[known, i]
-            coef = np.linalg.lstsq(design[known] * scale[:, None], np.ones(known.sum()), rcond=None)[0]
-            fit[:, i] = design @ coef
-        gap = np.log(np.maximum(fit, 1e-12)) - log_loss[first:]
-        errors.append(np.nanmean(np.abs(gap[late - first :]), axis=0))
+        power = ((total[first:] / total[-1]) ** -exponent)[:, None]
+        floor, scale = _two_terms(inverse, power * inverse)
+        fit = np.maximum((floor + scale * power) * inverse, 1e-12)  # fitted over measured loss
+        gap = np.where(known, np.abs(np.log(fit, where=known, out=np.zeros_like(fit))), np.nan)
+        errors.append(np.nanmean(gap[late - first :], axis=0))
     best: Array = np.min(np.array(errors), axis=0)
     return best
+
+
+def _two_terms(u: Array, v: Array) -> tuple[Array, Array]:
+    """(E, A), each (M,): argmin of |E u + A v - 1|^2 over the rows, column by column."""
+    uu, uv, vv = (u * u).sum(axis=0), (u * v).sum(axis=0), (v * v).sum(axis=0)
+    determinant = np.maximum(uu * vv - uv**2, 1e-12 * uu * vv)
+    su, sv = u.sum(axis=0), v.sum(axis=0)
+    return (vv * su - uv * sv) / determinant, (uu * sv - uv * su) / determinant
 
 
 def burn_in_row(rows: Rows) -> int:

@@ -40,7 +40,10 @@ class Family:
 
 @dataclasses.dataclass(frozen=True)
 class WarmStart:
-    """What a later fit starts from: the parameters of a law without their uncertainty."""
+    """What a later fit starts from: the parameters of a law without their uncertainty.
+
+    thetas: one (M, P) a family; parts: the same for the fits that weigh the families (see `fit`).
+    """
 
     domains: tuple[str, ...]
     targets: tuple[str, ...]
@@ -49,10 +52,11 @@ class WarmStart:
     centre: Array
     noise: Array
     thetas: tuple[Array, ...]
+    parts: tuple[Array, ...]
 
     def to_dict(self) -> dict[str, Any]:
         body: dict[str, Any] = dataclasses.asdict(self)
-        body["thetas"] = [theta.tolist() for theta in self.thetas]
+        body.update(thetas=[t.tolist() for t in self.thetas], parts=[t.tolist() for t in self.parts])
         return {**body, "centre": self.centre.tolist(), "noise": self.noise.tolist()}
 
     @classmethod
@@ -64,7 +68,7 @@ class WarmStart:
             float(body["time_ref"]),
             np.array(body["centre"], dtype=np.float64),
             np.array(body["noise"], dtype=np.float64),
-            tuple(np.array(theta, dtype=np.float64) for theta in body["thetas"]),
+            *(tuple(np.array(theta, dtype=np.float64) for theta in body[key]) for key in ("thetas", "parts")),
         )
 
 
@@ -164,18 +168,6 @@ class JointLaw:
         mean, sd = self.log_predict(draws, time, anneal)
         width = NormalDist().inv_cdf(0.5 + level / 2) * sd
         return Prediction(np.exp(mean), np.exp(mean - width), np.exp(mean + width))
-
-    def warm_start(self) -> WarmStart:
-        """What the next fit starts from."""
-        return WarmStart(
-            self.domains,
-            self.targets,
-            self.total_ref,
-            self.time_ref,
-            self.centre,
-            self.noise,
-            tuple(family.theta for family in self.families),
-        )
 
     # -- JSON ----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Model = Callable[[Array, NDArray[np.int64], bool], tuple[Array, Array]]
 
-HUBER = 2.0  # residuals beyond so many standard deviations count linearly
+BEND = 2.0  # pseudo-Huber: residuals well beyond so many standard deviations count linearly
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,7 @@ class Solution:
 
 
 def _cost(scaled: Array) -> Array:
-    size = np.abs(scaled)
-    total: Array = np.where(size <= HUBER, 0.5 * size**2, HUBER * (size - 0.5 * HUBER)).sum(axis=1)
+    total: Array = BEND**2 * (np.sqrt(1.0 + (scaled / BEND) ** 2) - 1.0).sum(axis=1)
     return total
 
 
@@ -60,56 +59,59 @@ def _total_cost(batch: Batch, theta: Array, scaled: Array) -> Array:
 
 
 def normal_equations(batch: Batch, theta: Array, scaled: Array, slopes: Array) -> tuple[Array, Array]:
-    """Gradient (B, P) and Gauss-Newton Hessian (B, P, P) of the penalised Huber cost."""
-    size = np.abs(scaled)
-    robust = np.where(size <= HUBER, 1.0, HUBER / np.maximum(size, HUBER))
+    """Gradient (B, P) and Gauss-Newton Hessian (B, P, P) of the penalised robust cost."""
+    pull = 1.0 / np.sqrt(1.0 + (scaled / BEND) ** 2)
     measured = ~np.isnan(batch.observed)
     slopes = slopes * (batch.weight * measured)[:, :, None] * batch.free[:, None, :]
-    gradient = -np.matmul(slopes.transpose(0, 2, 1), (scaled * robust)[:, :, None])[:, :, 0]
+    gradient = -np.matmul(slopes.transpose(0, 2, 1), (scaled * pull)[:, :, None])[:, :, 0]
     gradient += batch.precision * (theta - batch.centre) * batch.free
-    hessian = np.matmul(slopes.transpose(0, 2, 1), slopes * robust[:, :, None])
+    hessian = np.matmul(slopes.transpose(0, 2, 1), slopes * (pull**3)[:, :, None])
     index = np.arange(theta.shape[1])
     hessian[:, index, index] += np.where(batch.free, batch.precision, 1.0)
     return gradient, hessian
 
 
-def minimise(model: Model, batch: Batch, start: Array, *, iterations: int = 100, tolerance: float = 1e-13) -> Solution:
-    """argmin over theta of sum Huber(weight (observed - model(theta))) + prior, for each of B problems.
+def minimise(model: Model, batch: Batch, start: Array, *, iterations: int = 60, tolerance: float = 1e-8) -> Solution:
+    """argmin over theta of  sum rho(weight (observed - model(theta))) + prior,  for each of B problems.
 
-    `model(theta, which, jacobian)` gives fitted values and Jacobian for the problems `which`.
-    A problem stops when a step promises less than `tolerance` times (1 + cost). One that cannot be
-    improved keeps its start; a cost of infinity marks a start without finite value.
+    rho is the pseudo-Huber function. `model(theta, which, jacobian)` gives fitted values and Jacobian
+    for the problems `which`. A problem stops when a step promises less than `tolerance` times
+    (1 + cost). One that cannot be improved keeps its start; a cost of infinity marks a start
+    without finite value.
     """
     theta = start.copy()
-    count = theta.shape[0]
-    fitted, _ = model(theta, np.arange(count), False)
+    count, parameters = theta.shape
+    fitted, slopes = model(theta, np.arange(count), True)
     residual, scaled = _standardise(batch, fitted)
     cost = _total_cost(batch, theta, scaled)
-    damping = np.full(count, 1e-3)
+    damping, growth = np.full(count, 1e-2), np.full(count, 2.0)
     active = np.flatnonzero(np.isfinite(cost))
-    index = np.arange(theta.shape[1])
+    index = np.arange(parameters)
+    gradient, hessian = normal_equations(batch, theta, scaled, slopes)
     for _ in range(iterations):
         if not active.size:
             break
-        part = batch.rows(active)
-        fitted, slopes = model(theta[active], active, True)
-        residual[active], scaled = _standardise(part, fitted)
-        gradient, hessian = normal_equations(part, theta[active], scaled, slopes)
-        damped = hessian.copy()
+        damped = hessian[active]
         damped[:, index, index] *= 1.0 + damping[active][:, None]
-        step = -np.linalg.solve(damped, gradient[:, :, None])[:, :, 0]
-        np.clip(step, -2.0, 2.0, out=step)
+        step = np.clip(-np.linalg.solve(damped, gradient[active][:, :, None])[:, :, 0], -2.0, 2.0)
+        curvature = np.einsum("bp,bpq,bq->b", step, hessian[active], step)
+        promised = -(gradient[active] * step).sum(axis=1) - 0.5 * curvature
         trial = theta[active] + step
-        promised = -(gradient * step).sum(axis=1)
-        fitted, _ = model(trial, active, False)
-        _, trial_scaled = _standardise(part, fitted)
-        trial_cost = _total_cost(part, trial, trial_scaled)
+        part = batch.rows(active)
+        fitted, slopes = model(trial, active, True)
+        trial_residual, scaled = _standardise(part, fitted)
+        trial_cost = _total_cost(part, trial, scaled)
+        kept = (cost[active] - trial_cost) / np.maximum(promised, 1e-300)
         better = trial_cost <= cost[active]
-        theta[active[better]] = trial[better]
-        damping[active] = np.where(better, np.maximum(damping[active] * 0.2, 1e-9), damping[active] * 8.0)
-        cost[active] = np.where(better, trial_cost, cost[active])
-        done = (np.abs(promised) < tolerance * (1.0 + cost[active])) | (damping[active] > 1e8)
+        won = active[better]
+        if won.size:
+            theta[won], cost[won], residual[won] = trial[better], trial_cost[better], trial_residual[better]
+            gradient[won], hessian[won] = normal_equations(
+                part.rows(np.flatnonzero(better)), trial[better], scaled[better], slopes[better]
+            )
+        shrink = np.clip(1.0 - (2.0 * np.clip(kept, 0.0, 1.0) - 1.0) ** 3, 0.1, 2.0)
+        damping[active] = np.where(better, np.maximum(damping[active] * shrink, 1e-8), damping[active] * growth[active])
+        growth[active] = np.where(better, 2.0, growth[active] * 2.0)
+        done = (promised < tolerance * (1.0 + cost[active])) | (damping[active] > 1e8)
         active = active[~done]
-    fitted, _ = model(theta, np.arange(count), False)
-    residual, _ = _standardise(batch, fitted)
     return Solution(theta, cost, residual)

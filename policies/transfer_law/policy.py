@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.allocation.plan import Problem, intervals, make_problem, scores
+from policies.allocation.value import HubScores
 from policies.history import History, Row
 from policies.laws import JointLaw, Rows, WarmStart, fit_rows
 from policies.policy import BasePolicy
@@ -96,8 +97,8 @@ class LawPolicy(BasePolicy):
             return Decision(position, self.baseline, "start", "no report yet: the baseline mixture")
         probes, state = self._probes(position, state)
         rows = self._history.arrays(self.domains, self._last)
-        law, trouble = self._fit(rows, state)
-        state = dataclasses.replace(state, warm=law.warm_start() if law else None, refits=state.refits + 1)
+        law, warm, trouble = self._fit(rows, state)
+        state = dataclasses.replace(state, warm=warm, refits=state.refits + 1)
         decision = self._answer(position, law, trouble, probes, state)
         self._law = law or self._law
         self._refits = state.refits
@@ -150,21 +151,24 @@ class LawPolicy(BasePolicy):
         levels = [math.fsum(row.log_loss.values()) / len(row.log_loss) for row in rows]
         return on_plateau([row.position for row in rows], levels, self.options["plateau"])
 
-    def _fit(self, rows: Rows, state: State) -> tuple[JointLaw | None, str]:
-        """The law, or None and why there is none. Training must not stop for a policy, so all is caught."""
+    def _fit(self, rows: Rows, state: State) -> tuple[JointLaw | None, WarmStart | None, str]:
+        """The law and the start for the next fit, or None and why there is none.
+
+        Training must not stop for a policy, so whatever goes wrong is caught and said.
+        """
         if len(rows.draws) < 4 or not np.any(~np.isnan(rows.log_loss)):
-            return None, f"only {len(rows.draws)} reports with a measured loss so far"
+            return None, None, f"only {len(rows.draws)} reports with a measured loss so far"
         if any(target not in rows.targets for target, weight in self.targets.items() if weight > 0):
             missing = next(t for t, w in self.targets.items() if w > 0 and t not in rows.targets)
-            return None, f"no loss of target '{missing}' was measured yet"
+            return None, None, f"no loss of target '{missing}' was measured yet"
         try:
             with np.errstate(all="ignore"):
-                law = fit_rows(rows, warm=state.warm, transfer=self.transfer)
+                law, warm = fit_rows(rows, warm=state.warm, transfer=self.transfer)
             if not all(np.all(np.isfinite(f.theta)) and np.all(np.isfinite(f.covariance)) for f in law.families):
-                return None, "the fit has no finite optimum"
+                return None, None, "the fit has no finite optimum"
         except Exception as error:
-            return None, f"{type(error).__name__}: {error}"
-        return law, ""
+            return None, None, f"{type(error).__name__}: {error}"
+        return law, warm, ""
 
     def _answer(self, position: int, law: JointLaw | None, trouble: str, probes: ProbePlan, state: State) -> Decision:
         """The decision, with its reason and, where there is a law, with what it predicts."""
@@ -262,14 +266,22 @@ class LawPolicy(BasePolicy):
         choice = choose(problem, np.array([before[name] for name in names]), rules, away=state.away)
         weights = self._ordered(dict(zip(names, choice.mixture.tolist(), strict=True)))
         decision = dataclasses.replace(plain, weights=weights, reason=choice.reason)
-        described = self._described(decision, law, problem, weights)
-        detail = explain(problem, scores(problem), before, choice)
+        hubs = scores(problem)
+        described = self._described(decision, law, problem, weights, hubs)
+        detail = explain(problem, hubs, before, choice)
         return dataclasses.replace(described, detail=detail, binding=choice.binding)
 
     def _ordered(self, weights: Mapping[str, float]) -> dict[str, float]:
         return {name: weights[name] for name in self.names}
 
-    def _described(self, decision: Decision, law: JointLaw, problem: Problem, plan: Mapping[str, float]) -> Decision:
+    def _described(
+        self,
+        decision: Decision,
+        law: JointLaw,
+        problem: Problem,
+        plan: Mapping[str, float],
+        hubs: HubScores | None = None,
+    ) -> Decision:
         """The decision with the law, and the predicted ends under `plan` and under the baseline."""
         final = problem.final(np.array([plan[name] for name in problem.feasible.names]))
         base = problem.final(problem.baseline)
@@ -278,7 +290,7 @@ class LawPolicy(BasePolicy):
             predicted=intervals(problem, final),
             predicted_baseline=intervals(problem, base),
             gain=as_interval(*problem.outlook.gain(final, base)),
-            law=summarise(law, scores(problem)),
+            law=summarise(law, hubs or scores(problem)),
         )
 
 

@@ -1,0 +1,134 @@
+"""The fit of one family of law: parameters, noise and covariance of every target at once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.laws import priors
+from policies.laws.form import Inputs, log_loss
+from policies.laws.rows import Rows
+from policies.laws.solve import Batch, minimise, normal_equations
+
+Array = NDArray[np.float64]
+
+NOISE_GUESS, NOISE_DOF = 0.005, 6.0  # prior on the noise: its sd in log loss, worth so many observations
+ROW_TRUST = 5.0  # a row averaged over many reports counts for at most so many: the law is not exact
+INFLATION, MAX_INFLATION = 1.5, 12.0
+COLD, WARM = 60, 12  # most iterations from a cold start, and from the last refit
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One family's regression. rows and inputs agree row by row; centre (M,) is taken off the log losses."""
+
+    rows: Rows
+    inputs: Inputs
+    centre: Array
+    tied: bool
+    transfer: bool
+
+    def keep(self, which: NDArray[np.bool_]) -> Setting:
+        """Only the rows `which`."""
+        return dataclasses.replace(self, rows=self.rows.keep(which), inputs=self.inputs.rows(which))
+
+    @property
+    def observed(self) -> Array:
+        """(M, N) centred log losses."""
+        return (self.rows.log_loss - self.centre).T
+
+    @property
+    def trust(self) -> Array:
+        """(N,): a row that averages many reports is less noisy, up to what the law itself may be off."""
+        count = self.rows.count
+        root: Array = np.sqrt(count / (1.0 + (count - 1.0) / ROW_TRUST))
+        return root
+
+    def model(self, theta: Array, which: NDArray[np.int64], jacobian: bool) -> tuple[Array, Array]:
+        """Fitted log losses of the targets `which`, and their Jacobian."""
+        return log_loss(theta, which, self.inputs, tied=self.tied, jacobian=jacobian)
+
+    def batch(self, noise: Array) -> Batch:
+        """The M penalised problems, with residuals in units of `noise` (M,) and the reported errors."""
+        middle = priors.centre(self.rows.own, len(self.rows.domains), transfer=self.transfer)
+        spread = np.sqrt(noise[None] ** 2 + np.where(np.isnan(self.rows.sem), 0.0, self.rows.sem) ** 2)
+        return Batch(
+            self.observed,
+            (self.trust[:, None] / spread).T,
+            middle,
+            priors.precision(middle),
+            priors.free(self.rows.own, middle.shape, tied=self.tied, transfer=self.transfer),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """theta (M, P), covariance (M, P, P), noise (M,): sd of a log residual."""
+
+    theta: Array
+    covariance: Array
+    noise: Array
+
+
+def fit_family(setting: Setting, start: Array | None, noise: Array | None) -> Fit:
+    """Penalised maximum a posteriori fit, from several starts or from an earlier fit with its noise."""
+    cold = start is None
+    sd: Array = np.full(len(setting.rows.targets), NOISE_GUESS) if noise is None else noise
+    batch = setting.batch(sd)
+    begins = priors.starts(batch.centre) if start is None else [start]
+    found = [minimise(setting.model, batch, begin, iterations=COLD if cold else WARM) for begin in begins]
+    best = np.argmin(np.array([f.cost for f in found]), axis=0)
+    theta = np.array([found[k].theta[i] for i, k in enumerate(best)])
+    for _ in range(2 if cold else 1):
+        sd = _noise(setting, batch, theta)
+        batch = setting.batch(sd)
+        theta = minimise(setting.model, batch, theta, iterations=WARM).theta
+    return Fit(theta, covariance(setting, batch, theta), sd)
+
+
+def _at(setting: Setting, batch: Batch, theta: Array) -> tuple[Array, Array]:
+    """Residuals (M, N), NaN where not measured, and the Hessian (M, P, P) of the penalised cost."""
+    fitted, slopes = setting.model(theta, np.arange(len(theta)), True)
+    residual = batch.observed - fitted
+    scaled = np.where(np.isnan(residual), 0.0, residual) * batch.weight
+    return residual, normal_equations(batch, theta, scaled, slopes)[1]
+
+
+def _noise(setting: Setting, batch: Batch, theta: Array) -> Array:
+    """(M,) robust sd of log residuals, corrected for the parameters they paid for, shrunk to a guess."""
+    residual, hessian = _at(setting, batch, theta)
+    index = np.arange(theta.shape[1])
+    prior = np.where(batch.free, batch.precision, 1.0)
+    kept = np.einsum("bp,bp->b", np.linalg.inv(hessian)[:, index, index], prior)
+    spent = theta.shape[1] - kept
+    noise = np.empty(len(theta))
+    for i, row in enumerate(residual * setting.trust):
+        known = row[~np.isnan(row)]
+        spread = 1.4826 * float(np.median(np.abs(known))) if known.size else NOISE_GUESS
+        left = max(known.size - spent[i], 0.25 * known.size)
+        noise[i] = np.sqrt((NOISE_DOF * NOISE_GUESS**2 + known.size * spread**2) / (NOISE_DOF + left))
+    return noise
+
+
+def covariance(setting: Setting, batch: Batch, theta: Array) -> Array:
+    """Laplace: inverse of (data precision, tempered for correlated residuals) + prior precision."""
+    residual, hessian = _at(setting, batch, theta)
+    index = np.arange(theta.shape[1])
+    hessian[:, index, index] -= np.where(batch.free, batch.precision, 1.0)
+    hessian /= _inflation(residual)[:, None, None]
+    hessian[:, index, index] += np.where(batch.free, batch.precision, 1e12)
+    inverse: Array = np.linalg.inv(hessian)
+    return 0.5 * (inverse + inverse.transpose(0, 2, 1))
+
+
+def _inflation(residual: Array) -> Array:
+    """(M,) by how much correlated residuals lower the number of independent observations."""
+    factor = np.ones(len(residual))
+    for i, row in enumerate(residual):
+        known = row[~np.isnan(row)]
+        if known.size >= 8 and np.any(known):
+            correlation = float((known[1:] * known[:-1]).sum() / (known**2).sum())
+            factor[i] = (1 + correlation) / (1 - correlation) if correlation > 0 else 1.0
+    return np.clip(INFLATION * factor, INFLATION, MAX_INFLATION)
