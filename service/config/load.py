@@ -34,11 +34,19 @@ def load_config(file: str | Path, overrides: Sequence[str] = ()) -> Config:
 def load_resumed(file: Path, overrides: Sequence[str] = ()) -> Config:
     """The configuration of a run that goes on; overrides may not change what it draws or learns."""
     before, after = load_config(file), load_config(file, overrides)
+    for key in changed_keys(before, after):
+        raise BadConfig(f"{key} cannot change while a run goes on; start a new run with --set name=...")
+    return after
+
+
+def changed_keys(before: Config, after: Config) -> list[str]:
+    """Keys that differ and decide what is drawn or learnt."""
+    found = []
     for key in _differences(before.model_dump(mode="json"), after.model_dump(mode="json")):
         part = key.split(".")
         if part[0] not in _FREE and not (part[0] == "train" and part[1] in FREE_ON_RESUME):
-            raise BadConfig(f"{key} cannot change while a run goes on; start a new run with --set name=...")
-    return after
+            found.append(key)
+    return found
 
 
 def save_config(config: Config, file: Path) -> None:

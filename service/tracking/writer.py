@@ -137,7 +137,8 @@ class TrackWriter:
 
     def _figures(self) -> dict[str, str]:
         """Drawn from the journal; a figure that cannot be drawn must not keep the numbers back."""
-        from service.report import read_story, refit_figures
+        from service.report import refit_figures
+        from service.story import read_story
 
         try:
             return refit_figures(read_story(self._journal, self._allocation))

@@ -1,0 +1,111 @@
+"""The commands of `isthmus`. Each one reads its arguments and calls one function elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.cli.errors import WRONG_INPUT, fail, reported
+from service.cli.shadow import shadowed
+
+app = typer.Typer(
+    name="isthmus",
+    help="Decides how much of each imaging domain a 3D medical foundation model should see, while it trains.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data = typer.Typer(help="Look at volumes, fill the cache, fetch examples.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+ConfigFile = Annotated[Path, typer.Argument(help="YAML file of the run.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. train.lr=3e-4; repeatable.")
+]
+
+
+@app.command()
+def pretrain(
+    config: Annotated[Path | None, typer.Argument(help="YAML file of a new run.", show_default=False)] = None,
+    overrides: Overrides = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with this run (its folder or name).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take: hours, disk, refits.")] = False,
+    compare: Annotated[
+        str | None, typer.Option(metavar="POLICY", help="Then the same with this policy, to measure the gain.")
+    ] = None,
+) -> None:
+    """Pretrain on several domains while the mixture is learnt."""
+    with reported():
+        from service.pretrain import Request, pretrain
+        from service.pretrain.console import Console
+
+        pretrain(Request(config, tuple(overrides or ()), resume, dry_run, compare), Console())
+
+
+@data.command()
+def check(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Look at every volume: what is there, what is wrong with it, what to do."""
+    with reported():
+        from service.cli.data import check
+
+        check(config, tuple(overrides or ()))
+
+
+@data.command()
+def prepare(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Preprocess every volume into the cache, as pretrain would."""
+    with reported():
+        from service.cli.data import prepare
+
+        prepare(config, tuple(overrides or ()))
+
+
+@data.command("fetch-examples")
+def fetch_examples(folder: Annotated[Path, typer.Argument(metavar="DIR", show_default=False)]) -> None:
+    """Bring real example volumes of several domains into DIR; phantoms where no registry can be reached."""
+    with reported():
+        from service.cli.data import fetch_examples
+
+        fetch_examples(folder)
+
+
+@app.command()
+def plan(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or name of a run.", show_default=False)],
+    budget: Annotated[str, typer.Option(metavar="N[,N...]", help="Budgets of a new run, in draws.")],
+    objective: Annotated[str | None, typer.Option(help="mean_log, mean_excess or worst_excess.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """What-if from a run's laws: losses and best mixture for other budgets, which data to collect next."""
+    with reported():
+        from service.cli.runs import plan
+
+        plan(run, budget, objective, as_json)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or name of a run.", show_default=False)],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the page goes.")],
+) -> None:
+    """Write the page that tells what happened in a run; works while it runs, too."""
+    with reported():
+        from service.cli.runs import report
+
+        report(run, out)
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    wrong = shadowed()
+    if wrong is not None:
+        fail(wrong, WRONG_INPUT)
+    app()

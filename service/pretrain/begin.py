@@ -1,0 +1,134 @@
+"""Which run this is, and all that has to be right before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from service.config import BadConfig, Config, changed_keys, load_config, save_config
+from service.journal import Journal
+from service.pretrain.console import Console
+from service.runs import RunFolder, locked
+from trainers.loop import learning_rate
+from trainers.volumes import PreparedData, prepare
+
+LR_POINTS = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run that may start or go on: its folder, configuration, data and journal."""
+
+    folder: RunFolder
+    config: Config
+    data: PreparedData
+    journal: Journal
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def finished(self) -> bool:
+        """Whether training has reached its budget."""
+        event = self.journal.last(self.name, ["finished"]) if self.name in self.journal.allocations() else None
+        return event is not None and event.position >= self.config.budget
+
+
+def settle_name(config: Config, console: Console) -> Config:
+    """The run that `config` means: a new one, or the same one if it was begun and not finished.
+
+    A finished run is never touched: the new one gets the next free number.
+    """
+    path = config.runs_path / config.name
+    if not (path / "config.yaml").is_file():
+        return config
+    before = load_config(path / "config.yaml")
+    if _finished(RunFolder(path), before):
+        number = next(
+            n for n in range(2, 10**6) if not (config.runs_path / f"{config.name}-{n}" / "config.yaml").is_file()
+        )
+        console.line(f"run '{config.name}' is finished; this one is called '{config.name}-{number}'")
+        experiment = config.tracking.model_copy(update={"experiment": config.experiment})
+        return config.model_copy(update={"name": f"{config.name}-{number}", "tracking": experiment})
+    for key in changed_keys(before, config):
+        raise BadConfig(
+            f"run '{config.name}' was begun with another {key}; go on with it by --resume {path}, "
+            "or start another one with --set name=..."
+        )
+    console.line(f"run '{config.name}' was begun before and goes on")
+    return config
+
+
+def prepare_data(config: Config, console: Console) -> PreparedData:
+    """Look at every volume and fill the cache; each problem is named."""
+    data = prepare(config.data, seed=config.seed, eval_crops=config.eval_crops(), progress=console.progress)
+    console.status("")
+    for problem in data.problems:
+        console.line(problem.line(local=True))
+    for domain in data.domains.values():
+        held = f"{len(domain.held_out)} held-out crops" + (" (a slab of the same volumes)" if domain.slab else "")
+        console.line(f"domain '{domain.name}': {len(domain.train)} volumes, {domain.pool:,} distinct crops, {held}")
+    return data
+
+
+@contextmanager
+def begun(config: Config, data: PreparedData, console: Console) -> Iterator[Run]:
+    """The run's folder and allocation, with its lock held; what is there from before is gone on with."""
+    folder = RunFolder(config.runs_path / config.name)
+    with locked(folder):
+        _write_manifest(folder, data)
+        if not folder.config.is_file():
+            save_config(config, folder.config)
+        with Journal(folder.store(config)) as journal:
+            if folder.name not in journal.allocations():
+                spec = config.spec({name: domain.pool for name, domain in data.domains.items()}, _about(config, data))
+                spec = dataclasses.replace(spec, lr_plan=lr_plan(config))
+                spec.build()
+                journal.create(folder.name, spec.to_dict())
+            yield Run(folder, config, data, journal)
+
+
+def lr_plan(config: Config) -> list[list[float]]:
+    """Pairs (position, sum of the learning rates of all steps before it), thinned evenly."""
+    batch, budget = config.train.global_batch, config.budget
+    every = max(1, budget // batch // LR_POINTS) * batch
+    total, pairs = 0.0, []
+    for position in range(0, budget, batch):
+        if position % every == 0:
+            pairs.append([float(position), total])
+        total += learning_rate(config.train, budget, position)
+    return [*pairs, [float(budget), total]]
+
+
+def _finished(folder: RunFolder, config: Config) -> bool:
+    if config.store is None and not (folder.path / "journal.db").is_file():
+        return False
+    with Journal(folder.store(config)) as journal:
+        event = journal.last(folder.name, ["finished"])
+        return event is not None and event.position >= config.budget
+
+
+def _about(config: Config, data: PreparedData) -> dict[str, Any]:
+    return {"run": config.name, "data": data.digest, "seed": config.seed}
+
+
+def _write_manifest(folder: RunFolder, data: PreparedData) -> None:
+    """The data of a run are fixed when it begins: other volumes would make another stream."""
+    text = json.dumps(data.to_dict(), indent=1)
+    if folder.manifest.is_file():
+        before = json.loads(folder.manifest.read_text()).get("digest")
+        if before != data.digest:
+            raise BadConfig(
+                f"the data of run '{folder.name}' have changed since it began (digest {str(before)[:12]}, now "
+                f"{data.digest[:12]}); put the volumes back, or start another run with --set name=..."
+            )
+        return
+    partial = Path(f"{folder.manifest}.partial")
+    partial.write_text(text)
+    os.replace(partial, folder.manifest)

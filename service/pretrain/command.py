@@ -1,0 +1,79 @@
+"""`isthmus pretrain`, top to bottom."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from service.config import BadConfig, Config, load_config, load_resumed
+from service.pretrain import compare as comparison
+from service.pretrain.begin import Run, begun, prepare_data, settle_name
+from service.pretrain.console import Console
+from service.pretrain.dry_run import dry_run
+from service.runs import find_run
+from trainers.volumes import PreparedData
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line."""
+
+    config: Path | None = None
+    overrides: tuple[str, ...] = ()
+    resume: str | None = None
+    dry_run: bool = False
+    compare: str | None = None
+
+
+def pretrain(request: Request, console: Console) -> None:
+    """Train, track and report one run, or two with `compare`.
+
+    Raises `ValueError` where the input is wrong (nothing has started then), other errors where the
+    work failed; the last good state is kept.
+    """
+    config = read(request, console)
+    config.check_model()
+    if request.compare is not None:
+        comparison.check_policy_name(request.compare, config)
+    if request.dry_run:
+        dry_run(config, console)
+        return
+    data = prepare_data(config, console)
+    _run(config, data, request.compare, console)
+
+
+def read(request: Request, console: Console) -> Config:
+    """The configuration of the run to begin or to go on with."""
+    if request.resume is not None:
+        if request.config is not None:
+            raise BadConfig("give a configuration or --resume RUN, not both; a run keeps its own configuration")
+        folder = find_run(request.resume)
+        config = load_resumed(folder.config, request.overrides)
+        return config.model_copy(update={"name": folder.name, "runs": str(folder.path.parent)})
+    if request.config is None:
+        raise BadConfig("give the configuration of a new run, or --resume RUN to go on with one")
+    config = load_config(request.config, request.overrides)
+    return config if request.dry_run else settle_name(config, console)
+
+
+def _run(config: Config, data: PreparedData, compare: str | None, console: Console) -> None:
+    from service.pretrain.cluster import connected
+    from service.pretrain.ending import tell
+    from service.pretrain.session import train
+
+    with begun(config, data, console) as run, connected(config.ray):
+        result = train(run, console)
+        if compare is not None:
+            _measure(run, compare, console)
+        tell(run, result, console)
+
+
+def _measure(run: Run, policy: str, console: Console) -> None:
+    """Run the other policy on the same data, seed and budget, and let the first run's report show both."""
+    from service.pretrain.session import train
+
+    console.line(f"now the same again with policy '{policy}', to measure the gain")
+    with begun(comparison.other_config(run, policy), run.data, console) as other:
+        train(other, console)
+        comparison.note(run, other.name)
+    train(run, console)  # finished: writes the report again, with both, and tracks it

@@ -1,0 +1,43 @@
+"""What a finished run prints: what was learnt, which volumes it came from, where to look."""
+
+from __future__ import annotations
+
+from service.config import Config
+from service.pretrain.begin import Run
+from service.pretrain.console import Console
+from service.report import learnt
+from service.tracking.settings import default_uri
+from trainers.loop import TrainResult
+from trainers.volumes import volumes_used
+
+
+def tell(run: Run, result: TrainResult | None, console: Console, compare: str | None = None) -> None:
+    """Everything a person should know at the end of a run."""
+    console.line()
+    for line in learnt(run.journal, run.name, compare=compare).lines():
+        console.line(line)
+    if result is not None and result.eval_share:
+        console.line(f"Held-out evaluation took {result.eval_share:.1%} of the compute.")
+    console.line()
+    console.line("Volumes used (SHA-256 of the file, domain, side, name):")
+    for row in volumes_used(run.data):
+        console.line(f"  {row['sha256']}  {row['domain']}  {row['side']}  {row['name']}")
+    console.line()
+    console.line(f"Report: {run.folder.report}")
+    for line in how_to_look(run.config):
+        console.line(line)
+
+
+def how_to_look(config: Config) -> list[str]:
+    """The command, or the address, where the tracked run is seen."""
+    if not config.tracking.enabled:
+        return []
+    uri = config.tracking.uri or default_uri(config.runs_path)
+    if uri.startswith("http"):
+        return [
+            f"MLflow: {uri.rstrip('/')}/#/experiments?workflowType=machine_learning, experiment '{config.experiment}'"
+        ]
+    return [
+        f"MLflow: mlflow ui --backend-store-uri {uri}",
+        f"        then http://127.0.0.1:5000/?workflowType=machine_learning, experiment '{config.experiment}'",
+    ]
