@@ -9,9 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +28,7 @@ from trainers.volumes.sources import Source, stem
 T = TypeVar("T")
 
 LONGEST_MM = 4000.0
+MOST_VOXELS = 2**31
 MESSAGE_LENGTH = 160
 
 
@@ -83,18 +82,9 @@ def inspect(source: Source, domain: DomainConfig, cache: Path) -> Finding:
         return _refused(source, Refused("", source.fault or "there is no such file"))
     except (ValueError, KeyError, TypeError):
         pass  # an index entry of another version: look again
-    with quiet():
-        finding = _look(source, domain)
+    finding = _look(source, domain)
     write_atomic(file, json.dumps(dataclasses.asdict(finding)).encode())
     return finding
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Readers warn with header values, some of them of the patient: say nothing, judge by the outcome."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def explain(error: Exception, source: Source) -> Refused:
@@ -162,6 +152,10 @@ def _check_geometry(header: Header) -> None:
         raise Refused(f"spacing {text}", "the header gives no usable place in space; mend its affine")
     if not all(low <= mm <= high for mm in spacing):
         raise Refused(f"spacing {text}", f"the header's spacing is outside {low} to {high} mm; mend the header")
+    if np.prod(header.shape, dtype=float) > MOST_VOXELS:
+        raise Refused(
+            f"shape {'x'.join(map(str, header.shape))}", "too large to be true; mend the header or crop the file"
+        )
     lengths = [mm * n for mm, n in zip(spacing, header.shape, strict=True)]
     if max(lengths) > LONGEST_MM:
         raise Refused(f"{max(lengths):.0f} mm long", f"longer than {LONGEST_MM:.0f} mm; mend the header's spacing")

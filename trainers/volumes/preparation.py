@@ -9,7 +9,7 @@ from trainers.volumes.cache import Cached, cache_key, find_cached, places_in, st
 from trainers.volumes.crops import centres_of
 from trainers.volumes.errors import BadData
 from trainers.volumes.files import check_room
-from trainers.volumes.inspection import explain, quiet
+from trainers.volumes.inspection import explain
 from trainers.volumes.places import spread, whole_box
 from trainers.volumes.readers import read_voxels
 from trainers.volumes.recipe import execute, recipe_of
@@ -83,11 +83,10 @@ def _cached(config: DataConfig, item: Item) -> Cached:
     known = find_cached(config.cache_path, item.key)
     if known is not None:
         return known
-    with quiet():
-        try:
-            processed = execute(steps, *read_voxels(item.source.format, item.source.files, item.frame.number))
-        except Exception as error:
-            raise explain(error, item.source) from None
+    try:
+        processed = execute(steps, *read_voxels(item.source.format, item.source.files, item.frame.number))
+    except Exception as error:
+        raise explain(error, item.source) from None
     return store(config.cache_path, item.key, processed, config.dtype)
 
 
@@ -96,7 +95,7 @@ def _domain(
 ) -> PreparedDomain:
     pairs = [(item, cached[item.key]) for item in domain.items]
     slab = domain.name in found.split.slab
-    sides = _slabs(config, domain, pairs) if slab else _sides(domain.name, pairs, found.split)
+    *sides, lost = _slabs(config, domain, pairs) if slab else _sides(domain.name, pairs, found.split)
     train, held = ([_volume(config, item, volume, box) for item, volume, box in side] for side in sides)
     crops = held_out_crops(held, eval_crops)
     return PreparedDomain(
@@ -104,37 +103,41 @@ def _domain(
         kind=domain.config.kind,
         train=tuple(train),
         held_out=crops,
-        problems=(*domain.problems, *_warnings(domain.name, found, len(crops), eval_crops)),
+        problems=(*domain.problems, *lost, *_warnings(domain.name, found, len(crops), eval_crops)),
         transforms=(*recipe_of(domain.config), {"step": "store", "dtype": config.dtype}),
         slab=slab,
     )
 
 
 Side = list[tuple[Item, Cached, Box]]
+Sides = tuple[Side, Side, list[Problem]]
 
 
-def _sides(name: str, pairs: Sequence[Pair], split: Split) -> tuple[Side, Side]:
+def _sides(name: str, pairs: Sequence[Pair], split: Split) -> Sides:
+    """Whole volumes to train on and to hold out."""
     held = split.held_out[name]
     train = [(i, c, whole_box(c.shape)) for i, c in pairs if i.subject not in held]
-    return train, [(i, c, whole_box(c.shape)) for i, c in pairs if i.subject in held]
+    return train, [(i, c, whole_box(c.shape)) for i, c in pairs if i.subject in held], []
 
 
-def _slabs(config: DataConfig, domain: DomainScan, pairs: Sequence[Pair]) -> tuple[Side, Side]:
+def _slabs(config: DataConfig, domain: DomainScan, pairs: Sequence[Pair]) -> Sides:
+    """Two ends of every volume; those too short for that are quarantined."""
     fraction = domain.config.held_out if isinstance(domain.config.held_out, float) else config.held_out
     train: Side = []
     held: Side = []
-    causes = []
+    lost: list[Problem] = []
     for item, volume in pairs:
         try:
             one, other = cut_slab(volume.foreground, config.crop, fraction).boxes(volume.shape)
         except Refused as refused:
-            causes.append(f"{refused.cause} (found: {refused.value})")
+            path = str(item.source.path)
+            lost.append(Problem(domain.name, item.name, refused.value, refused.cause, "quarantined", path))
             continue
         train.append((item, volume, one))
         held.append((item, volume, other))
     if not train:
-        raise BadData(f"domain '{domain.name}' has one subject: {causes[0]}")
-    return train, held
+        raise BadData(f"one subject is all there is, but {lost[0].line()}")
+    return train, held, lost
 
 
 def _volume(config: DataConfig, item: Item, volume: Cached, box: Box) -> PreparedVolume:

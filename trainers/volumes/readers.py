@@ -8,6 +8,9 @@ pydicom are called directly. A reader refuses what is no scalar volume by raisin
 from __future__ import annotations
 
 import dataclasses
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,15 @@ class Header:
         return x, y, z
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Libraries warn with header values, some of them of the patient: say nothing, judge by the outcome."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@_quiet()
 def read_header(format: str, files: tuple[Path, ...]) -> Header:
     """The header alone; raises `Refused`, or whatever the format's library raises on a broken file."""
     if format in ("nifti", "mgz"):
@@ -52,6 +64,7 @@ def read_header(format: str, files: tuple[Path, ...]) -> Header:
     raise Refused(files[0].suffix or "no ending", "not a known format; convert it to NIfTI")
 
 
+@_quiet()
 def read_voxels(format: str, files: tuple[Path, ...], frame: int = 0) -> tuple[Array, Affine]:
     """One frame as float32 (X, Y, Z) and its affine."""
     header = read_header(format, files)

@@ -70,15 +70,16 @@ def _resolve(name: str, domain: DomainConfig, text: str, root: Path) -> Iterator
     elif path.exists():
         yield from _from_path(name, domain, path, root)
     elif glob.has_magic(str(path)):
+        base = next(p for p in path.parents if not glob.has_magic(str(p)))
         for match in sorted(glob.glob(str(path), recursive=True)):
-            yield from _from_path(name, domain, Path(match), root)
+            yield from _from_path(name, domain, Path(match), root, base)
     else:
         raise BadData(f"domain '{name}': there is no {path}; mend `path` ({text!r} is read relative to {root})")
 
 
-def _from_path(name: str, domain: DomainConfig, path: Path, root: Path) -> Iterator[Source]:
-    """A file as it is; a folder to any depth."""
-    base = path if path.is_dir() else path.parent
+def _from_path(name: str, domain: DomainConfig, path: Path, root: Path, base: Path | None = None) -> Iterator[Source]:
+    """A file as it is; a folder to any depth. Subjects' folders lie below `base`."""
+    base = base or (path if path.is_dir() else path.parent)
     for item, kind, files in _walk(path) if path.is_dir() else _single(path):
         subject, rule = _subject(item, base, domain.subject, root)
         fault = "" if subject else f"the subject pattern {domain.subject!r} does not match its path"
@@ -120,9 +121,12 @@ def _is_dicom(path: Path) -> bool:
         return True
     if not (path.suffix == "" or path.suffix[1:].isdigit()) or path.name.upper() == "DICOMDIR" or not path.is_file():
         return False
-    with open(path, "rb") as file:
-        file.seek(128)
-        return file.read(4) == b"DICM"
+    try:
+        with open(path, "rb") as file:
+            file.seek(128)
+            return file.read(4) == b"DICM"
+    except OSError:
+        return False
 
 
 def _excluded(path: Path, patterns: Iterable[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainers.volumes.places import choose_places, effective_crops, foreground_box, spread, whole_box
@@ -23,6 +23,7 @@ def window(centre, box, crop):
     return out
 
 
+@settings(deadline=None)
 @given(EXTENTS, CROPS, st.integers(0, 2**32 - 1))
 def test_places_are_distinct_windows_inside_the_box(extents, crop, seed):
     mask = np.random.default_rng(seed).random(extents) < 0.5
@@ -58,6 +59,7 @@ def test_the_formula():
     assert effective_crops(128 * 8 * 8, (128, 8, 8), (32, 32, 32)) == 7
 
 
+@settings(deadline=None)
 @given(EXTENTS, CROPS, st.integers(0, 2**32 - 1), st.floats(0.05, 0.9))
 def test_training_windows_never_touch_the_held_out_slab(extents, crop, seed, fraction):
     mask = np.random.default_rng(seed).random(extents) < 0.5
@@ -81,6 +83,7 @@ def test_a_slab_holds_a_crop_where_there_is_room():
         cut_slab(((0, 12), (0, 12), (0, 12)), (32, 32, 32), 0.2)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(0, 200))
 def test_spread_gives_distinct_indices_in_order(count, wanted):
     found = spread(count, wanted)

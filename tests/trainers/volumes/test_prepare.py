@@ -223,8 +223,16 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(ready, monkeypatch):
 
 def test_too_short_to_hold_out_a_slab(config, make, tmp_path):
     make.nifti(tmp_path / "mr" / "s.nii", make.head((9, 9, 9)) + 1)
-    with pytest.raises(BadData, match="one subject: too short to hold out a slab"):
+    with pytest.raises(BadData, match=r"one subject is all there is, but domain 'mr': .* too short to hold out a slab"):
         prepare(config({"mr": {}}), seed=0, eval_crops=2)
+
+
+def test_a_volume_too_short_for_its_slab_is_named(config, make, tmp_path):
+    make.nifti(tmp_path / "mr" / "sub-1_a.nii", make.head())
+    make.nifti(tmp_path / "mr" / "sub-1_b.nii", make.head((9, 9, 9)) + 1)
+    domain = prepare(config({"mr": {}}), seed=0, eval_crops=2).domains["mr"]
+    assert len(domain.train) == 1
+    assert "_b.nii quarantined: too short" in domain.problems[0].line()
 
 
 def test_few_held_out_places_are_said(ready):

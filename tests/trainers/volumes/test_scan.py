@@ -13,6 +13,8 @@ def spoil(folder, make):
     """One file of each kind of sickness; returns what its problem must say."""
     good = make.head()
     make.rgb(folder / "rgb.nii.gz")
+    huge = make.nifti(folder / "huge.nii", good)
+    huge.write_bytes(huge.read_bytes()[:42] + b"\x30\x75" * 3 + huge.read_bytes()[48:])
     make.nifti(folder / "slice.nii.gz", good[:, :, :1])
     make.nifti(folder / "constant.nii.gz", np.full((20, 20, 20), 7.0))
     holes = good.copy()
@@ -34,6 +36,7 @@ def spoil(folder, make):
     make.dicom(folder / "mixed", np.round(good[:20, :24, :4]), number=7, name="b")
     return {
         "rgb.nii.gz": ("RGB", "colour"),
+        "huge.nii": ("30000x30000x30000", "too large"),
         "slice.nii.gz": ("40x44x1", "one slice"),
         "constant.nii.gz": ("every voxel is 7", "constant"),
         "nan.nii.gz": ("2 of 63360 voxels", "mend"),
@@ -60,7 +63,7 @@ def test_every_sick_file_is_named_with_value_and_cause(tmp_path, make, config, p
         assert cause in problems[file].cause, problems[file]
         assert problems[file].severity == "quarantined"
     assert len(found.domains["mr"].items) == 3
-    assert found.domains["mr"].missing == pytest.approx(13 / 16)
+    assert found.domains["mr"].missing == pytest.approx(14 / 17)
 
 
 def test_values_outside_the_window_point_to_the_units(tmp_path, make, config):
@@ -143,6 +146,8 @@ def test_subjects_follow_the_documented_rules(tmp_path, make, config):
     assert scan(config({"mr": {}})).domains["mr"].subjects == 3
     by_pattern = scan(config({"mr": {"subject": "(one|two|flat)", "path": ["mr/**/*.nii.gz"]}}))
     assert by_pattern.domains["mr"].subjects == 3
+    by_folder = scan(config({"mr": {"path": "mr/*/*.nii.gz", "exclude": "sub-*"}}))
+    assert by_folder.domains["mr"].subjects == 1
     (problem, *_) = scan(config({"mr": {"subject": "case."}})).problems
     assert "does not match" in problem.cause
 

@@ -1,7 +1,7 @@
 """No subject on two sides, no side empty, and the same answer whatever the order."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainers.volumes import BadData
@@ -11,6 +11,7 @@ NAMES = st.sampled_from("abcdefghijklmnop")
 FRACTION = st.floats(0.05, 0.6)
 
 
+@settings(deadline=None)
 @given(st.sets(NAMES, min_size=2), FRACTION)
 def test_one_domain_keeps_both_sides_and_the_fraction(subjects, fraction):
     held = split_subjects({"d": Wish(frozenset(subjects), fraction)}).held_out["d"]
@@ -18,6 +19,7 @@ def test_one_domain_keeps_both_sides_and_the_fraction(subjects, fraction):
     assert len(held) == min(max(1, round(fraction * len(subjects))), len(subjects) - 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sets(NAMES, min_size=1), FRACTION), min_size=1, max_size=5))
 def test_every_leak_is_reported_and_no_side_is_empty(domains):
     wishes = {str(n): Wish(frozenset(s), f) for n, (s, f) in enumerate(domains)}
@@ -35,6 +37,7 @@ def test_every_leak_is_reported_and_no_side_is_empty(domains):
     assert split_subjects(shuffled).held_out == split.held_out
 
 
+@settings(deadline=None)
 @given(st.sets(NAMES, min_size=2), st.integers(2, 4), FRACTION)
 def test_domains_with_the_same_subjects_agree(subjects, count, fraction):
     split = split_subjects({str(n): Wish(frozenset(subjects), fraction) for n in range(count)})
