@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 
@@ -51,6 +52,15 @@ class Batch:
         """Called by the data loader for CUDA."""
         return self._map(lambda tensor: tensor.pin_memory())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Between processes only the image goes through shared memory; a segment for each small
+        column would cost more than the column."""
+        return {name: _plain(value) if name != "image" else value for name, value in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, torch.from_numpy(value) if isinstance(value, np.ndarray) else value)
+
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
         tensors: dict[str, Any] = {
             field.name: change(value)
@@ -58,3 +68,7 @@ class Batch:
             if isinstance(value := getattr(self, field.name), torch.Tensor)
         }
         return dataclasses.replace(self, **tensors)
+
+
+def _plain(value: Any) -> Any:
+    return value.numpy() if isinstance(value, torch.Tensor) else value
