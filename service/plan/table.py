@@ -93,7 +93,7 @@ def _mixtures(table: PlanTable) -> Table:
     for row in table.rows:
         gain = words.gain_cell(row.gain, table.objective)
         shares = [words.percent(row.weights.get(name, 0.0)) for name in names]
-        grid.add_row(words.count(row.budget), *shares, gain, ", ".join(row.binding) or "-")
+        grid.add_row(words.count(row.budget), *shares, gain, ", ".join(map(words.limit, row.binding)) or "-")
     return grid
 
 

@@ -15,6 +15,7 @@ from service.story.curves import Curve
 from service.story.words import count, esc, figure, gain_words, interval, relative
 
 HEIGHT = 250
+MANY = 25  # points from which marks are drawn small
 
 
 def loss_chart(story: Story, target: str, look: Look, curve: Curve | None, final: Final | None) -> Chart:
@@ -87,8 +88,8 @@ def _measured(story: Story, target: str, look: Look) -> Trace:
         "name": "measured",
         "x": [at for at, _, _ in seen],
         "y": [loss for _, loss, _ in seen],
-        "error_y": {"type": "data", "array": errors, "visible": any(errors), "thickness": 1, "width": 2},
-        "marker": {"color": look.colour, "symbol": look.marker, "size": 7},
+        "error_y": {"type": "data", "array": errors, "visible": any(errors), "thickness": 1, "width": 0},
+        "marker": {"color": look.colour, "symbol": look.marker, "size": 7 if len(seen) <= MANY else 4},
         "hovertemplate": "draw %{x:,}<br>measured %{y:.4g}<extra></extra>",
     }
 
@@ -123,6 +124,7 @@ def _end(story: Story, final: Final, predicted: Interval) -> Trace:
 
 def _bars(x: list[int], values: list[Interval], colour: str) -> Trace:
     """Points with their intervals."""
+    few = len(x) <= MANY
     return {
         "type": "scatter",
         "mode": "markers",
@@ -133,12 +135,12 @@ def _bars(x: list[int], values: list[Interval], colour: str) -> Trace:
             "symmetric": False,
             "array": [max(0.0, v.high - v.mean) if math.isfinite(v.high) else 0.0 for v in values],
             "arrayminus": [max(0.0, v.mean - v.low) if math.isfinite(v.low) else 0.0 for v in values],
-            "thickness": 1.4,
-            "width": 3,
-            "color": colour,
+            "thickness": 1.4 if few else 1,
+            "width": 3 if few else 0,
+            "color": colour if few else pale(colour, 0.6),
         },
         "text": [esc(interval(v)) for v in values],
-        "marker": {"color": colour, "size": 7},
+        "marker": {"color": colour, "size": 7 if few else 4},
     }
 
 

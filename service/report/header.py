@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import math
 
-from service.report.sections import Facts, refit_words
-from service.story import Story, moved
+from service.report.facts import Facts
+from service.report.section_course import refit_words
+from service.story import Story
 from service.story.words import count, duration, esc, figure, gain_words, listing, no_gain, percent, plural
 
 
@@ -41,21 +42,26 @@ def _course(facts: Facts) -> str:
     story, found = facts.story, facts.learnt
     if not story.decisions:
         return "No mixture was decided before it stopped."
-    first, last = story.decisions[0].weights, story.decisions[-1].weights
     if not found.changes:
         kept = "; ".join(dict.fromkeys(found.kept)) or story.decisions[-1].reason
         return f"The mixture stayed as it began over {plural(found.refits, 'refit')} ({kept})."
     text = f"The mixture changed {plural(found.changes, 'time')} in {plural(found.refits, 'refit')}"
-    most = sorted(last, key=lambda n: -abs(last[n] - first.get(n, 0.0)))[:2]
-    if moved(first, last) < 0.005:
-        return text + " and came back to where it began."
-    steps = [f"{n} went from {percent(first.get(n, 0.0), 0)} to {percent(last[n], 0)}" for n in most]
-    return f"{text}: {' and '.join(steps)}{_why(facts)}."
+    base, drawn = story.decisions[0].weights, story.drawn()
+    most = sorted(drawn, key=lambda n: base.get(n, 0.0) - drawn[n])
+    up, down = most[0], most[-1]
+    if drawn[up] - base.get(up, 0.0) < 0.005:
+        return f"{text}, but over the whole run each domain got about its share at the start."
+    shares = (
+        f"most was gained by {up} ({percent(drawn[up], 0)} of all draws, {percent(base.get(up, 0.0), 0)} at the start) "
+        f"and lost by {down} ({percent(drawn[down], 0)}, {percent(base.get(down, 0.0), 0)} at the start)"
+    )
+    return f"{text}; {shares}{_why(facts)}."
 
 
 def _why(facts: Facts) -> str:
-    hubs = [role.name for role in facts.learnt.hubs]
-    return f"; {listing(hubs)} proved to help other domains most" if hubs else ""
+    hubs = facts.learnt.hubs
+    verb = "proved" if all(role.sure for role in hubs) else "seem" if len(hubs) > 1 else "seems"
+    return f"; {listing([role.name for role in hubs])} {verb} to help the other domains most" if hubs else ""
 
 
 def _result(facts: Facts) -> str:
@@ -118,8 +124,8 @@ def _ends(facts: Facts) -> str:
 
 
 def _eval_share(story: Story) -> str:
-    shares = [n.body["eval_share"] for n in story.kind("throughput") if n.body.get("eval_share") is not None]
-    return f"evaluation {percent(float(shares[-1]))} of it" if shares else "from first to last event"
+    said = [n.body for n in story.kind("throughput", "finished") if n.body.get("eval_share") is not None]
+    return f"evaluation took {percent(float(said[-1]['eval_share']))} of the compute" if said else "first to last event"
 
 
 def _when(story: Story) -> str:

@@ -15,7 +15,10 @@ h1 { font-size: 26px; line-height: 1.25; margin: 0 0 2px; overflow-wrap: anywher
 h2 { font-size: 19px; margin: 0 0 4px; }
 h3 { font-size: 15px; margin: 18px 0 4px; }
 .lead { color: var(--muted); margin: 0 0 12px; max-width: 54em; }
+td small { display: block; color: var(--muted); font-size: 12px; }
+td.w span { white-space: nowrap; }
 section { padding: 26px 0 8px; border-top: 1px solid var(--line); margin-top: 22px; scroll-margin-top: 44px; }
+section:first-child { border-top: 0; margin-top: 0; }
 nav { position: sticky; top: 0; background: #fff; z-index: 5; display: flex; flex-wrap: wrap; gap: 4px 18px;
   padding-top: 10px; padding-bottom: 10px; border-bottom: 1px solid var(--line); font-size: 13.5px; }
 nav a, a { color: var(--accent); text-decoration: none; }
@@ -45,7 +48,7 @@ th, td { padding: 5px 12px 5px 0; vertical-align: top; }
 td { border-bottom: 1px solid var(--line); }
 th.n, td.n { text-align: right; white-space: nowrap; }
 .reason { font-weight: 600; }
-td.w { min-width: 190px; }
+td.w { min-width: 200px; }
 .quiet { color: var(--muted); }
 .warn { color: var(--warn); font-weight: 600; }
 .say { max-width: 54em; margin: 10px 0; }

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from service.journal import Journal
-from service.report import sections
-from service.report.data_section import data_section, problems_section
+from service.report.facts import Facts
 from service.report.header import footer, header
 from service.report.learnt import learnt_from
 from service.report.measured import measure, other_run
 from service.report.page import Figures, page
+from service.report.section_course import mixture_section, refits_section
+from service.report.section_data import data_section, problems_section
+from service.report.section_end import ends_section, gain_section
+from service.report.section_laws import hubs_section, losses_section, transfer_section
+from service.report.section_whatif import whatif_section
 from service.report.svg import story_looks
-from service.report.whatif import whatif_section
 from service.story import read_story
 
 
@@ -51,16 +54,16 @@ def write_report(
     story = read_story(journal, allocation)
     other = other_run(journal, story, compare)
     found = learnt_from(story, None if other is None else measure(story, other))
-    facts = sections.Facts(story, found, story_looks(story), Figures())
+    facts = Facts(story, found, story_looks(story), Figures())
     chapters = [
-        sections.mixture_section(facts),
-        sections.losses_section(facts),
-        sections.transfer_section(facts),
-        sections.hubs_section(facts),
-        sections.ends_section(facts),
-        sections.gain_section(facts),
+        mixture_section(facts),
+        losses_section(facts),
+        transfer_section(facts),
+        hubs_section(facts),
+        ends_section(facts),
+        gain_section(facts),
         whatif_section(facts),
-        sections.refits_section(facts),
+        refits_section(facts),
         data_section(facts, manifest if manifest is not None else _manifest_beside(out)),
         problems_section(story),
     ]

@@ -96,6 +96,12 @@ class Story:
         even = 1 / len(self.baseline)
         return "uniform" if all(abs(v - even) < 1e-6 for v in self.baseline.values()) else "the baseline mixture"
 
+    def drawn(self) -> dict[str, float]:
+        """By domain: part of all draws learnt from so far; empty before the first report."""
+        draws = self.reports[-1].draws if self.reports else {}
+        total = math.fsum(draws.values())
+        return {n: draws.get(n, 0.0) / total for n in self.names} if total > 0 else {}
+
     def kind(self, *kinds: str) -> tuple[Note, ...]:
         return tuple(note for note in self.notes if note.kind in kinds)
 

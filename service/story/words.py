@@ -82,12 +82,32 @@ def gain_words(gain: Interval | None, objective: str = "mean_log") -> str:
 
 def gain_cell(gain: Interval | None, objective: str = "mean_log") -> str:
     """A gain in the fewest words: '4.2 % [1.0, 7.3]', or the number in the objective's own unit."""
+    if gain is not None and no_gain(gain):
+        return "none"
     return percent_interval(relative(gain)) if objective == "mean_log" else interval(gain, 2)
 
 
 def no_gain(gain: Interval) -> bool:
     """Whether the gain is nothing at all, because the mixture is that of the baseline."""
     return max(abs(gain.mean), abs(gain.low), abs(gain.high)) < 1e-9
+
+
+def interval_cell(value: Interval | None, digits: int = 3) -> str:
+    """HTML for a narrow column: the mean, and its interval below it."""
+    said = interval(value, digits)
+    mean, _, ends = said.partition(" [")
+    return f"{mean}<small>[{ends}</small>" if ends else said
+
+
+def limit(label: str) -> str:
+    """A binding constraint in words: 'pool of pet' is 'pet at its cap on repeats'."""
+    kind, _, name = label.partition(" of ")
+    said = {
+        "pool": "at its cap on repeats",
+        "min_share": "at its least share",
+        "max_share": "at its largest share",
+    }
+    return f"{name} {said[kind]}" if kind in said and name else label
 
 
 def listing(names: Sequence[str], most: int = 6) -> str:

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from service.report.facts import Facts, key
 from service.report.page import Section, table
-from service.report.sections import Facts, key
 from service.story import Story
 from service.story.words import count, esc, figure, plural
 
@@ -41,11 +41,13 @@ def problems_section(story: Story) -> Section:
         for note in story.notes
         if note.kind not in QUIET
     ]
+    rows += _masked(story)
     rows += [
         [count(d.position), "hold", esc(d.detail) or "the mixture was kept", ""]
         for d in story.decisions
         if d.reason.startswith("hold")
     ]
+    rows.sort(key=lambda row: int(row[0].replace(",", "")))
     none = '<p class="say">Nothing was recorded: no step was skipped, no file was lost, no answer came late.</p>'
     return Section(
         "problems",
@@ -53,6 +55,17 @@ def problems_section(story: Story) -> Section:
         lead,
         table(["draw", "what", "details", "when (UTC)"], rows, numbers=(0,)) if rows else none,
     )
+
+
+def _masked(story: Story) -> list[list[str]]:
+    """Draws that were left out of the loss, as last counted."""
+    counted = [note for note in story.kind("throughput") if note.body.get("masked_draws")]
+    if not counted:
+        return []
+    text = (
+        f"{count(counted[-1].body['masked_draws'])} draws of volumes that could not be read were left out of the loss"
+    )
+    return [[count(counted[-1].position), "draws masked", text, _clock(counted[-1].at)]]
 
 
 def _domain_row(facts: Facts, name: str, body: Mapping[str, Any]) -> list[str]:
@@ -113,17 +126,24 @@ def _title(kind: str) -> str:
         "differs": "report repeated with other losses",
         "domains": "domains changed",
         "mode": "steering changed",
-        "tracker_gap": "tracking server out of reach",
+        "hold_applied": "hold that could not be stored in time",
     }.get(kind, kind.replace("_", " "))
 
 
 def _body(body: Mapping[str, Any]) -> str:
+    if isinstance(body.get("domains"), Mapping):  # a quarantine tells volumes by domain
+        return "; ".join(_lost(name, lost) for name, lost in body["domains"].items())
     said = [
         f"{esc(name.replace('_', ' '))}: {esc(_short(value))}"
         for name, value in body.items()
         if value not in (None, "", [], {})
     ]
     return "; ".join(said) or "–"
+
+
+def _lost(domain: str, lost: Mapping[str, Any]) -> str:
+    volumes = [f"{volume['name']} ({volume['cause']})" for volume in lost.get("volumes", ())]
+    return esc(f"{domain}: {', '.join(volumes)}; pool now {count(lost.get('pool'))}")
 
 
 def _short(value: Any) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from policies.records import BadSetup
 from service.plan import PlanRow, PlanTable, plan_story
+from service.report.facts import Facts
 from service.report.page import Section, grid, table
 from service.report.palette import Look
 from service.report.plot import Chart, axis, chart
-from service.report.sections import Facts
 from service.story import Story
-from service.story.words import count, esc, figure, gain_cell, interval
+from service.story.words import count, esc, figure, gain_cell, interval_cell, limit
 
 TIMES = (0.5, 1, 2, 4, 10)
 ADVISED = 4  # the advice is given for a run of so many times the budget
@@ -69,7 +69,7 @@ def _shares(found: PlanTable, look: Mapping[str, Look]) -> Chart:
 
 def _heading(found: PlanTable) -> str:
     row = found.rows[TIMES.index(ADVISED)]
-    return f"What to collect next<small>for a run of {count(row.budget)} draws</small>"
+    return f"What to collect next<small>for a run of {count(row.budget)} draws, ranked by the worth of one distinct draw</small>"
 
 
 def _advice(row: PlanRow) -> str:
@@ -87,7 +87,7 @@ def _table(found: PlanTable) -> str:
             count(row.budget),
             figure(row.times_seen, 2),
             esc(gain_cell(row.gain, found.objective)),
-            *(interval(row.predicted[target]) for target in targets),
+            *(interval_cell(row.predicted[target]) for target in targets),
         ]
         for row in found.rows
     ]
@@ -98,6 +98,10 @@ def _table(found: PlanTable) -> str:
 
 def _cautions(found: PlanTable) -> str:
     said = [f"<li>{count(row.budget)} draws: {esc(row.caution)}</li>" for row in found.rows if row.caution]
-    limits = [f"<li>{count(row.budget)} draws: {esc(', '.join(row.binding))}</li>" for row in found.rows if row.binding]
+    limits = [
+        f"<li>{count(row.budget)} draws: {esc(', '.join(map(limit, row.binding)))}</li>"
+        for row in found.rows
+        if row.binding
+    ]
     body = f'<ul class="say quiet">{"".join(said)}</ul>' if said else ""
     return body + (f'<h3>Limits reached</h3><ul class="say quiet">{"".join(limits)}</ul>' if limits else "")
