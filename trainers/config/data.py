@@ -176,7 +176,7 @@ class DataConfig(Strict):
     spacing, held_out:
         Defaults for the domains.
     dtype:
-        Of the cached voxels; float16 halves disk and reads, and keeps 11 bits.
+        Of the cached voxels; float16 halves disk and keeps 11 bits, float32 saves 0.1 ms a crop of 32 voxels.
     max_missing:
         The run stops when more than this part of a domain's volumes is quarantined.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Sequence
-from typing import BinaryIO
+from io import FileIO
 
 import numpy as np
 import numpy.typing as npt
@@ -73,26 +73,29 @@ def _read(volume: PreparedVolume, centre: npt.NDArray[np.integer], size: Sequenc
 
 def _region(volume: PreparedVolume, region: Sequence[slice]) -> npt.NDArray[np.floating]:
     try:
+        dtype, start = _header(volume.file, volume.shape)
         with open(volume.file, "rb", buffering=0) as file:
-            dtype, start = _header(file, volume)
             return _planes(file, start, dtype, volume.shape, region)
     except (OSError, ValueError, EOFError) as error:
         cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise VolumeUnreadable(volume.key, volume.name, f"the cached file is broken: {cause}") from None
 
 
-def _header(file: BinaryIO, volume: PreparedVolume) -> tuple[np.dtype[np.floating], int]:
-    version = np.lib.format.read_magic(file)
-    if version != (1, 0):
-        raise ValueError(f"npy version {version}, expected (1, 0)")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if shape != volume.shape or fortran or dtype.kind != "f":
-        raise ValueError(f"it holds {dtype} {shape}, expected floats {volume.shape}")
-    return dtype, file.tell()
+@functools.lru_cache(maxsize=4096)
+def _header(name: str, shape: Sequence[int]) -> tuple[np.dtype[np.floating], int]:
+    """Type of the voxels and where they begin; parsed once per file, as that costs as much as a crop."""
+    with open(name, "rb") as file:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ValueError(f"npy version {version}, expected (1, 0)")
+        found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        if found != shape or fortran or dtype.kind != "f":
+            raise ValueError(f"it holds {dtype} {found}, expected floats {shape}")
+        return dtype, file.tell()
 
 
 def _planes(
-    file: BinaryIO, start: int, dtype: np.dtype[np.floating], shape: Sequence[int], region: Sequence[slice]
+    file: FileIO, start: int, dtype: np.dtype[np.floating], shape: Sequence[int], region: Sequence[slice]
 ) -> npt.NDArray[np.floating]:
     """Read whole rows of the fastest axis for each plane, then cut them to the region."""
     x, y, z = region
@@ -100,8 +103,6 @@ def _planes(
     out = np.empty((x.stop - x.start, rows, length), dtype=dtype)
     for i in range(len(out)):
         offset = start + ((x.start + i) * shape[1] + y.start) * length * dtype.itemsize
-        block = os.pread(file.fileno(), out[i].nbytes, offset)
-        if len(block) != out[i].nbytes:
+        if os.preadv(file.fileno(), [out[i]], offset) != out[i].nbytes:
             raise EOFError("it is cut short")
-        out[i] = np.frombuffer(block, dtype=dtype).reshape(rows, length)
     return out[:, :, z]
