@@ -176,7 +176,7 @@ def _warnings(name: str, found: Scan, crops: int, wanted: int) -> list[Problem]:
     lines = []
     if name in found.split.slab:
         cause = "one subject only: the end of each volume is held out, with a gap; add subjects for a better estimate"
-        lines.append(Problem(name, "(all)", f"{len(found.domains[name].items)} volumes", cause, "warning"))
+        lines.append(Problem(name, "(all)", f"volumes: {len(found.domains[name].items)}", cause, "warning"))
     for file, held, train in found.both:
         if held == name:
             cause = f"its subject is held out here and trained on in '{train}'; hold it out there too"
@@ -185,7 +185,7 @@ def _warnings(name: str, found: Scan, crops: int, wanted: int) -> list[Problem]:
             lines.append(Problem(name, file, "", cause, "warning"))
     if crops < wanted:
         cause = f"fewer distinct held-out crops than the {wanted} asked for; hold out more subjects"
-        lines.append(Problem(name, "(held out)", f"{crops} crops", cause, "warning"))
+        lines.append(Problem(name, "(held out)", f"crops: {crops}", cause, "warning"))
     return lines
 
 
