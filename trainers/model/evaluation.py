@@ -159,7 +159,7 @@ def evaluate(
             for batch in batches:
                 inputs = (batch.image.to(device, non_blocking=True), batch.visible.to(device, non_blocking=True))
                 losses = model(*inputs) if weights is None else torch.func.functional_call(model, dict(weights), inputs)
-                _add(sums, batch.domain, losses.double().cpu())
+                _add(sums, batch.domain, losses.cpu().double())
     finally:
         model.train(was_training)
     return Tally.of(sums)
