@@ -12,7 +12,8 @@ from policies.records import BadReport, Domain, LossReport, check_mixture
 
 Factory = Callable[..., BasePolicy]
 
-BUDGET, INTERVAL = 4_000, 100
+BUDGET, INTERVAL = 2_500, 100
+REPORTS = 12  # past the probing of three domains
 _NAMES = ("ct", "mr", "pet")
 _WORTH = {"ct": (1.0, 0.4, 0.0), "mr": (0.3, 1.0, 0.1), "pet": (0.0, 0.2, 1.0)}
 
@@ -52,7 +53,7 @@ def _make(factory: Factory, **changes: Any) -> BasePolicy:
 
 def _decides(factory: Factory) -> None:
     """Each decision is a mixture over the domains, at the first boundary after its report."""
-    for step, body in enumerate(_run(_make(factory), 30)):
+    for step, body in enumerate(_run(_make(factory), BUDGET // INTERVAL)):
         check_mixture(body["weights"], _NAMES)
         assert body["position"] == step * INTERVAL, f"position {body['position']} after report {step}"
         assert body["reason"], "a decision needs a reason"
@@ -61,7 +62,7 @@ def _decides(factory: Factory) -> None:
 
 def _repeats(factory: Factory) -> None:
     """The same reports give the same decisions, and asking twice changes nothing."""
-    assert _run(_make(factory), 20) == _run(_make(factory), 20), "same reports, other decisions"
+    assert _run(_make(factory), REPORTS) == _run(_make(factory), REPORTS), "same reports, other decisions"
     policy = _make(factory)
     assert policy.propose() == policy.propose(), "propose() answered differently the second time"
     before = policy.dump()
@@ -75,7 +76,7 @@ def _copies(factory: Factory) -> None:
     def copy(policy: BasePolicy) -> BasePolicy:
         return type(policy).load(json.loads(json.dumps(policy.dump(), allow_nan=False)))
 
-    assert _run(_make(factory), 25, copy) == _run(_make(factory), 25), "a copy decides differently"
+    assert _run(_make(factory), REPORTS, copy) == _run(_make(factory), REPORTS), "a copy decides differently"
 
 
 def _refuses(factory: Factory) -> None:
@@ -107,9 +108,9 @@ def _refuses(factory: Factory) -> None:
 def _merges(factory: Factory) -> None:
     """A report in two parts, each with the other's losses missing, is the whole report."""
     whole, parts = _make(factory), _make(factory)
-    _run(whole, 12)
-    _run(parts, 12)
-    full = _report(1300, {name: value + 1 for name, value in whole.dump()["last"]["draws"].items()})
+    _run(whole, REPORTS)
+    _run(parts, REPORTS)
+    full = _report((REPORTS + 1) * INTERVAL, {name: value + 1 for name, value in whole.dump()["last"]["draws"].items()})
     for keep in (("ct",), ("mr", "pet")):
         losses = {name: value if name in keep else math.nan for name, value in full.eval_loss.items()}
         part = LossReport.from_dict({**full.to_dict(), "eval_loss": losses})
@@ -123,7 +124,7 @@ def _survives(factory: Factory) -> None:
     """Nothing measured, flat losses, one value: no crash, still a mixture."""
     for loss in (math.nan, 1.0, 1e-300, 1e300):
         policy = _make(factory)
-        for step in range(1, 16):
+        for step in range(1, REPORTS):
             draws = dict.fromkeys(_NAMES, step * INTERVAL / 3)
             policy.observe(LossReport(step * INTERVAL, draws, dict.fromkeys(_NAMES, loss)))
             check_mixture(policy.propose().weights, _NAMES)
@@ -134,7 +135,7 @@ def _scales(factory: Factory) -> None:
     for scale in (0.01, 100.0):
         plain, scaled = _make(factory), _make(factory)
         draws = dict.fromkeys(_NAMES, 0.0)
-        for step in range(1, 26):
+        for step in range(1, REPORTS + 3):
             weights = plain.propose().weights
             draws = {name: value + weights[name] * INTERVAL for name, value in draws.items()}
             report = _report(step * INTERVAL, draws)
@@ -150,7 +151,7 @@ def _scales(factory: Factory) -> None:
 def _permutes(factory: Factory) -> None:
     """The order in which domains are listed does not matter."""
     plain, turned = _make(factory), _make(factory, domains=_domains()[::-1])
-    for a, b in zip(_run(plain, 25), _run(turned, 25), strict=True):
+    for a, b in zip(_run(plain, REPORTS + 2), _run(turned, REPORTS + 2), strict=True):
         gap = max(abs(a["weights"][name] - b["weights"][name]) for name in _NAMES)
         assert gap <= 1e-9, f"another order of domains moves a share by {gap:.2g}"
 
@@ -159,8 +160,8 @@ def _changes(factory: Factory) -> None:
     """Domains join, grow and leave in mid-run."""
     policy = _make(factory)
     draws = dict.fromkeys(_NAMES, 0.0)
-    sets = {8: [*_domains(), Domain("us", pool=500)], 16: [*_domains()[1:], Domain("us", pool=900)]}
-    for step in range(1, 25):
+    sets = {4: [*_domains(), Domain("us", pool=500)], 10: [*_domains()[1:], Domain("us", pool=900)]}
+    for step in range(1, 15):
         weights = policy.propose().weights
         draws = {name: draws.get(name, 0.0) + share * INTERVAL for name, share in weights.items()}
         losses = dict.fromkeys(weights, 1.0 / step**0.3)

@@ -67,6 +67,12 @@ class Problem:
         """Final cumulative draws (K of the law,) if the rest is drawn from `mixture`."""
         return self.final_of(self.feasible.cost_shares(mixture))
 
+    def never_left(self) -> Array:
+        """Final cumulative draws had the whole budget been drawn from the baseline mixture."""
+        n = np.zeros_like(self.spent)
+        n[self.place] = self.feasible.draws(self.feasible.cost_shares(self.baseline))
+        return np.asarray(n * (self.outlook.total / n.sum()))
+
     def final_of(self, y: Array) -> Array:
         """Final cumulative draws for cost shares y."""
         n = self.spent.copy()
@@ -121,10 +127,10 @@ def _target_weights(law: JointLaw, names: tuple[str, ...], targets: Mapping[str,
     for name in targets:
         if name not in law.targets:
             raise BadSetup(f"the law knows no target '{name}'; it was fitted to {', '.join(law.targets)}")
-    weights = np.array([float(targets.get(name, 0.0)) for name in law.targets])
+    weights: Array = np.array([float(targets.get(name, 0.0)) for name in law.targets])
     if weights.sum() <= 0 or weights.min() < 0:
         raise BadSetup("target weights must be >= 0 and not all 0")
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _with_pools(law: JointLaw, domains: Sequence[Domain]) -> JointLaw:

@@ -119,8 +119,8 @@ def covariance(setting: Setting, batch: Batch, theta: Array) -> Array:
     hessian[:, index, index] -= np.where(batch.free, batch.precision, 1.0)
     hessian /= _inflation(residual)[:, None, None]
     hessian[:, index, index] += np.where(batch.free, batch.precision, 1e12)
-    inverse: Array = np.linalg.inv(hessian)
-    return 0.5 * (inverse + inverse.transpose(0, 2, 1))
+    inverse: Array = np.asarray(np.linalg.inv(hessian), dtype=np.float64)
+    return np.asarray(0.5 * (inverse + inverse.transpose(0, 2, 1)))
 
 
 def _inflation(residual: Array) -> Array:

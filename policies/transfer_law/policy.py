@@ -67,10 +67,10 @@ class LawPolicy(BasePolicy):
         "sweeps": 2,
         "plateau": 0.02,  # fall of log loss per log draw below which nothing is being learnt yet
         "plateau_until": 0.15,  # part of the budget after which probing begins all the same
-        "caution": 1.0,
-        "sure": 0.9,
-        "least_gain": 0.0005,
-        "step": 0.25,
+        "caution": 1.0,  # standard deviations taken off a predicted gain
+        "sure": 0.9,  # least probability that the plan ends better than the baseline
+        "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
+        "pace": 5.0,  # the mixture moves (total variation) at most so much per budget drawn
         "least_share": 0.1,  # least share of every domain, times 1/K: keeps the law identified
     }
 
@@ -262,7 +262,7 @@ class LawPolicy(BasePolicy):
         """The law decides."""
         names = problem.feasible.names
         before = self._rest(state)
-        rules = Rules(*(self.options[name] for name in ("caution", "sure", "least_gain", "step")))
+        rules = self._rules(plain.position)
         choice = choose(problem, np.array([before[name] for name in names]), rules, away=state.away)
         weights = self._ordered(dict(zip(names, choice.mixture.tolist(), strict=True)))
         decision = dataclasses.replace(plain, weights=weights, reason=choice.reason)
@@ -270,6 +270,12 @@ class LawPolicy(BasePolicy):
         described = self._described(decision, law, problem, weights, hubs)
         detail = explain(problem, hubs, before, choice)
         return dataclasses.replace(described, detail=detail, binding=choice.binding)
+
+    def _rules(self, position: int) -> Rules:
+        """The trust region is a pace per draw, so that many small intervals are no bolder than few."""
+        earlier = self._history.rows[-1].position if self._history.rows else 0.0
+        step = self.options["pace"] * min(position - earlier, 4 * self.interval) / self.budget
+        return Rules(self.options["caution"], self.options["sure"], self.options["least_gain"], min(step, 1.0))
 
     def _ordered(self, weights: Mapping[str, float]) -> dict[str, float]:
         return {name: weights[name] for name in self.names}
@@ -282,9 +288,10 @@ class LawPolicy(BasePolicy):
         plan: Mapping[str, float],
         hubs: HubScores | None = None,
     ) -> Decision:
-        """The decision with the law, and the predicted ends under `plan` and under the baseline."""
+        """The decision with the law, and the predicted ends: under `plan` from here on, and had the
+        baseline been kept from the first draw."""
         final = problem.final(np.array([plan[name] for name in problem.feasible.names]))
-        base = problem.final(problem.baseline)
+        base = problem.never_left()
         return dataclasses.replace(
             decision,
             predicted=intervals(problem, final),
@@ -299,7 +306,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             raise BadSetup(f"option {name} is {value!r}; it must be a finite number >= 0")
-    for name in ("start", "probe_until", "amplitude", "plateau_until", "sure", "step", "least_share"):
+    for name in ("start", "probe_until", "amplitude", "plateau_until", "sure", "least_share"):
         if options[name] > 1:
             raise BadSetup(f"option {name} is {options[name]}; it must lie in [0, 1]")
     if int(options["sweeps"]) != options["sweeps"]:

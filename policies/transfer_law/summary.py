@@ -68,7 +68,7 @@ def explain(problem: Problem, hubs: HubScores, before: Mapping[str, float], choi
     for name, verb in ((up, "rises"), (down, "falls")):
         parts.append(f"{name} {verb} from {before[name]:.1%} to {after[name]:.1%} ({_character(name, hubs)})")
     return (
-        f"{' and '.join(parts)}; predicted gain over the baseline {gain.mean:.2%} "
+        f"{' and '.join(parts)}; predicted gain over going on with the baseline {gain.mean:.2%} "
         f"[{gain.low:.2%}, {gain.high:.2%}], better with probability {choice.better:.2f}"
     )
 
