@@ -3,6 +3,7 @@
 from .errors import FetchError, NoRegistry, PackageUnavailable, TooFewDomains, Unreachable, WrongContent
 from .fetching import fetch
 from .manifest import Entry, Manifest
+from .phantoms import PhantomDomain, hub_island, shared_domains, write_phantoms
 
 __all__ = [
     "Entry",
@@ -10,8 +11,12 @@ __all__ = [
     "Manifest",
     "NoRegistry",
     "PackageUnavailable",
+    "PhantomDomain",
     "TooFewDomains",
     "Unreachable",
     "WrongContent",
     "fetch",
+    "hub_island",
+    "shared_domains",
+    "write_phantoms",
 ]
