@@ -90,7 +90,7 @@ class Journal:
                     )
                 )
                 return self._insert(connection, self._locked(connection, allocation), "allocation", text, 0, None)
-            if row.spec != text:
+            if json.loads(row.spec) != json.loads(text):
                 raise AllocationExists(
                     f"allocation '{allocation}' exists with another specification; choose another name"
                 )

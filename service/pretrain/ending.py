@@ -6,6 +6,7 @@ from service.config import Config
 from service.pretrain.begin import Run
 from service.pretrain.console import Console
 from service.report import learnt
+from service.report.measured import Measured
 from service.tracking.settings import default_uri
 from trainers.loop import TrainResult
 from trainers.volumes import volumes_used
@@ -14,7 +15,10 @@ from trainers.volumes import volumes_used
 def tell(run: Run, result: TrainResult | None, console: Console, compare: str | None = None) -> None:
     """Everything a person should know at the end of a run."""
     console.line()
-    for line in learnt(run.journal, run.name, compare=compare).lines():
+    found = learnt(run.journal, run.name, compare=compare)
+    for line in found.lines():
+        console.line(line)
+    for line in side_by_side(found.measured):
         console.line(line)
     if result is not None and result.eval_share:
         console.line(f"Held-out evaluation took {result.eval_share:.1%} of the compute.")
@@ -26,6 +30,18 @@ def tell(run: Run, result: TrainResult | None, console: Console, compare: str | 
     console.line(f"Report: {run.folder.report}")
     for line in how_to_look(run.config):
         console.line(line)
+
+
+def side_by_side(measured: Measured | None) -> list[str]:
+    """Final losses of both runs by target, where there were two."""
+    if measured is None:
+        return []
+    width = max(len(name) for name in measured.losses)
+    rows = [f"  {name:<{width}}  {a:8.4g}  {b:8.4g}  {b / a - 1:+.1%}" for name, (a, b) in measured.losses.items()]
+    return [
+        f"Held-out losses at draw {measured.position:,}: this run, '{measured.other}', and by how much it is higher",
+        *rows,
+    ]
 
 
 def how_to_look(config: Config) -> list[str]:

@@ -12,14 +12,14 @@ from service.journal import Event, decision_of
 CHANGED = 0.005  # a share that moved by less is not worth a word
 
 
-def report_line(report: LossReport, answer: Event, budget: int, before: Mapping[str, float], left: float | None) -> str:
-    """One line per report: position, losses, mixture, refit, why, time left."""
+def report_line(report: LossReport, answer: Event, budget: int, before: Decision | None, left: float | None) -> str:
+    """One line per report: position, losses, mixture, refit, why, time left. `before` is the decision before."""
     decision = decision_of(answer)
     parts = [
-        f"draw {report.position:,} of {budget:,} ({report.position / budget:.0%})",
+        f"{report.position:,}/{budget:,} {report.position / budget:.0%}",
         f"loss {losses(report.eval_loss)}",
         f"{_mixture_word(decision, before, budget)} {mixture(decision.weights)}",
-        _refit(decision, answer.body.get("meta") or {}),
+        _refit(decision, before, answer.body.get("meta") or {}),
     ]
     if left is not None and report.position < budget:
         parts.append(f"{duration(left)} left")
@@ -27,11 +27,11 @@ def report_line(report: LossReport, answer: Event, budget: int, before: Mapping[
 
 
 def losses(values: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" if math.isfinite(value) else f"{name} ?" for name, value in values.items())
+    return " ".join(f"{name} {value:.3g}" if math.isfinite(value) else f"{name} ?" for name, value in values.items())
 
 
 def mixture(weights: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {share:.0%}" for name, share in weights.items())
+    return " ".join(f"{name} {100 * share:.0f}%" for name, share in weights.items())
 
 
 def duration(seconds: float) -> str:
@@ -87,15 +87,17 @@ def _volumes(body: Mapping[str, Any]) -> str:
     return "; ".join(named)
 
 
-def _mixture_word(decision: Decision, before: Mapping[str, float], budget: int) -> str:
-    moved = max((abs(share - before.get(name, 0.0)) for name, share in decision.weights.items()), default=0.0)
+def _mixture_word(decision: Decision, before: Decision | None, budget: int) -> str:
+    old = {} if before is None else before.weights
+    moved = max((abs(share - old.get(name, 0.0)) for name, share in decision.weights.items()), default=0.0)
     if moved < CHANGED or decision.position >= budget:
-        return "mixture"
-    return f"from {decision.position:,} mixture"
+        return "mix"
+    return f"new mix from {decision.position:,}"
 
 
-def _refit(decision: Decision, meta: Mapping[str, Any]) -> str:
-    took = f" in {meta['seconds']:.1f} s" if meta.get("seconds") is not None else ""
-    number = f"refit {decision.refit}{took}" if decision.refit else f"answered{took}"
-    detail = f" ({decision.detail})" if decision.detail else ""
-    return f"{number}: {decision.reason}{detail}"
+def _refit(decision: Decision, before: Decision | None, meta: Mapping[str, Any]) -> str:
+    """The reason always; the sentence behind it only where it says something new."""
+    took = f" ({meta['seconds']:.1f} s)" if meta.get("seconds") is not None else ""
+    number = f"refit {decision.refit}{took}" if decision.refit else "no refit"
+    said = before is not None and (before.reason, before.detail) == (decision.reason, decision.detail)
+    return f"{number} {decision.reason}{'' if said or not decision.detail else f': {decision.detail}'}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from policies import Decision
 from service.journal import Event, Journal, decision_of, report_of
 from service.pretrain.console import Console
 from service.pretrain.lines import event_line, report_line, status_line
@@ -33,7 +34,7 @@ class Watch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="watch", daemon=True)
         self._seen = journal.events(allocation)[-1].id if journal.events(allocation) else 0
-        self._before: Mapping[str, float] = self._mixture_so_far()
+        self._before: Decision | None = self._last_decision()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -82,8 +83,8 @@ class Watch:
             progress = read_progress(self._run_dir) or {}
             left = progress.get("seconds_left")
             self._console.line(report_line(report_of(report), event, self._budget, self._before, left))
-        self._before = decision.weights
+        self._before = decision
 
-    def _mixture_so_far(self) -> Mapping[str, float]:
+    def _last_decision(self) -> Decision | None:
         last = self._journal.last(self._allocation, ["decision"])
-        return {} if last is None else decision_of(last).weights
+        return None if last is None else decision_of(last)

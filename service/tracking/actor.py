@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from typing import Any
@@ -18,12 +19,14 @@ log = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS = 30.0
 DRIVER_GONE_SECONDS = 120.0
+NICENESS = 10  # on a machine that trains on CPUs, tracking takes what training leaves
 
 
 class TrackerActor:
     """Nothing it does reaches training: it only reads the journal. All that fails is tried again."""
 
     def __init__(self, url: str, allocation: str, settings: TrackSettings) -> None:
+        os.nice(NICENESS)
         self._settings = settings
         self._writer = TrackWriter(Journal(url), allocation, settings)
         self._lock = threading.Lock()

@@ -48,11 +48,14 @@ def serve(folder: Path, port: int) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.filterwarnings("default")
-def test_gaps_are_filled_when_the_server_is_back(journal: Journal, tmp_path: Path) -> None:
+def test_gaps_are_filled_when_the_server_is_back(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = free_port()
     settings = TrackSettings(
         f"http://127.0.0.1:{port}", "small", "small", str(tmp_path / "small"), None, {}, {}, {}, every_seconds=0.2
     )
+    monkeypatch.setattr(os, "nice", lambda step: step)
     owner = Owner(journal, "small")
     tracker = TrackerActor(journal.url, "small", settings)
     began = time.monotonic()

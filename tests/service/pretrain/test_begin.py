@@ -1,0 +1,134 @@
+"""Which run a configuration means, and what is refused before anything starts."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+
+from policies import Domain, LossReport
+from service.config import BadConfig, Config, load_config
+from service.journal import Journal
+from service.owner import Owner
+from service.pretrain import compare
+from service.pretrain.begin import begun, lr_plan, settle_name
+from service.pretrain.command import Request, read
+from service.pretrain.console import Console
+from service.runs import RunFolder, find_run, is_locked, locked
+from trainers.loop import rate_sum
+from trainers.volumes import PreparedData, PreparedDomain
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    body = {
+        "name": "small",
+        "budget": 3840,
+        "interval": 384,
+        "data": {"domains": {"ct": {"path": "ct"}, "mr": {"path": "mr"}}},
+        "policy": {"name": "uniform"},
+    }
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(body))
+    return load_config(tmp_path / "small.yaml")
+
+
+@pytest.fixture
+def data() -> PreparedData:
+    return PreparedData({name: PreparedDomain(name, "mr", (), ()) for name in ("ct", "mr")}, (32, 32, 32))
+
+
+def silent() -> Console:
+    return Console(io.StringIO())
+
+
+@pytest.fixture
+def pooled(data: PreparedData, monkeypatch: pytest.MonkeyPatch) -> PreparedData:
+    monkeypatch.setattr(PreparedDomain, "pool", property(lambda self: 100))
+    return data
+
+
+def finish(config: Config, name: str) -> None:
+    with Journal(RunFolder(config.runs_path / name).store(config)) as journal:
+        Owner(journal, name).note("finished", config.budget, {})
+
+
+def test_same_configuration_goes_on_and_another_is_refused(config: Config, pooled: PreparedData) -> None:
+    with begun(config, pooled, silent()) as run:
+        assert run.journal.spec("small")["domains"] == [Domain(n, pool=100).to_dict() for n in ("ct", "mr")]
+        assert not run.finished
+    assert settle_name(config, silent()) == config
+    with begun(config, pooled, silent()) as run:
+        assert len(run.journal.events("small")) == 1
+    with pytest.raises(BadConfig, match=r"begun with another train\.lr; go on with it by --resume"):
+        settle_name(config.model_copy(update={"train": config.train.model_copy(update={"lr": 1.0})}), silent())
+
+
+def test_finished_run_is_never_touched(config: Config, pooled: PreparedData) -> None:
+    with begun(config, pooled, silent()):
+        pass
+    finish(config, "small")
+    second = settle_name(config, silent())
+    assert (second.name, second.experiment) == ("small-2", "small")
+    with begun(second, pooled, silent()) as run:
+        assert run.name == "small-2"
+
+
+def test_changed_data_are_refused(config: Config, pooled: PreparedData) -> None:
+    with begun(config, pooled, silent()):
+        pass
+    other = PreparedData(pooled.domains, (16, 16, 16))
+    with pytest.raises(BadConfig, match="the data of run 'small' have changed"), begun(config, other, silent()):
+        pass
+
+
+def test_one_driver_per_run(config: Config, pooled: PreparedData) -> None:
+    folder = RunFolder(config.runs_path / "small")
+    with locked(folder):
+        assert is_locked(folder.path)
+        with pytest.raises(BadConfig, match="is being trained by another process"), begun(config, pooled, silent()):
+            pass
+    assert not is_locked(folder.path)
+
+
+def test_resumed_run_keeps_its_configuration(config: Config, pooled: PreparedData, tmp_path: Path) -> None:
+    with begun(config, pooled, silent()) as run:
+        folder = run.folder
+    again = read(Request(resume=str(folder.path), overrides=("ray.workers=4",)), silent())
+    assert again.model_copy(update={"ray": config.ray, "data": config.data}) == config
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    folder.path.rename(moved / "renamed")
+    assert read(Request(resume=str(moved / "renamed")), silent()).runs == str(moved)
+    with pytest.raises(BadConfig, match="not both"):
+        read(Request(config=tmp_path / "small.yaml", resume="x"), silent())
+    with pytest.raises(BadConfig, match="there is no run at"):
+        find_run(tmp_path / "none")
+
+
+def test_learning_rate_plan_is_the_sum_that_reports_carry(config: Config) -> None:
+    plan = lr_plan(config.model_copy(update={"budget": 38400, "interval": 3840}))
+    assert len(plan) < 700
+    for position, total in plan[:: max(1, len(plan) // 7)]:
+        assert math.isclose(total, rate_sum(config.train, 38400, int(position)), rel_tol=1e-9, abs_tol=1e-12)
+
+
+def test_comparison_shares_journal_and_experiment(config: Config, pooled: PreparedData) -> None:
+    config = config.model_copy(update={"policy": config.policy.model_copy(update={"name": "proportional"})})
+    with pytest.raises(BadConfig, match=r"no such policy .did you mean 'uniform'"):
+        compare.check_policy_name("unifrom", config)
+    with pytest.raises(BadConfig, match="the run itself uses that policy"):
+        compare.check_policy_name("proportional", config)
+    with begun(config, pooled, silent()) as run:
+        other = compare.other_config(run, "uniform")
+        assert (other.name, other.store, other.experiment) == ("small-uniform", run.journal.url, "small")
+        assert other.seed == config.seed
+        with begun(other, pooled, silent()) as second:
+            losses = LossReport(192, {"ct": 96, "mr": 96}, {"ct": 1.0, "mr": 1.0})
+            for name in (run.name, second.name):
+                Owner(run.journal, name).decide(losses)
+        for _ in range(2):
+            compare.note(run, other.name)
+        assert len(run.journal.events("small", kinds=["compare"])) == 1
