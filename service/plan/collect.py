@@ -39,8 +39,7 @@ class Advice:
         value = words.relative(self.value)
         if value is None or value.high < 5e-6:
             return f"{self.extra:,} more distinct {self.domain} draws would change nothing that can be seen"
-        places = max(1, min(4, 1 - math.floor(math.log10(100 * value.high))))
-        return f"{start}mean loss by {words.percent_interval(value, places)}"
+        return f"{start}mean loss by {words.percent_interval(value, _places(100 * value.high))}"
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -50,6 +49,11 @@ class Advice:
             "sure": self.sure,
             "words": self.words(),
         }
+
+
+def _places(percent: float) -> int:
+    """Decimals for a percentage: one, and for less than a tenth two significant digits."""
+    return 1 if percent >= 0.1 else min(4, 1 - math.floor(math.log10(percent)))
 
 
 def advice(values: Mapping[str, Interval], domains: Sequence[Domain], objective: str) -> tuple[Advice, ...]:

@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from policies.records import Interval, LawSummary
-from service.report.palette import UNKNOWN, Look
+from service.report.palette import FULL, HIGHEST, INK, LIGHT, LOWEST, UNKNOWN, Look
 from service.report.plot import Chart, Trace, axis, chart
 from service.story.words import esc, figure, interval
 
-TICKS = (0.03, 0.1, 0.3, 1.0, 3.0)
-DARK, LIGHT = "#084594", "#f7fbff"
 NO_WORTH = Interval(math.nan, math.nan, math.nan)
 SCALES = {
-    "known": [[0, LIGHT], [1, DARK]],
+    "known": [[0, LIGHT], [1, FULL]],
     "prior": [[0, UNKNOWN], [1, UNKNOWN]],
     "own": [[0, "#ffffff"], [1, "#ffffff"]],
 }
@@ -80,8 +78,8 @@ def _cells(
         "x": [esc(c) for c in columns],
         "y": [esc(r) for r in rows],
         "z": _grid(worth, state, lambda w, s: (depth(w.mean) if known else 0.0) if s == wanted else None),
-        "zmin": math.log10(TICKS[0]) if known else -1,
-        "zmax": math.log10(4) if known else 1,
+        "zmin": math.log10(LOWEST) if known else -1,
+        "zmax": math.log10(HIGHEST) if known else 1,
         "colorscale": SCALES[wanted],
         "showscale": False,
         "xgap": 2,
@@ -89,6 +87,7 @@ def _cells(
         "hoverongaps": False,
         "text": _grid(worth, state, lambda w, s: frame.format(figure(w.mean, 2)) if s == wanted else ""),
         "texttemplate": "%{text}" if roomy else "",
+        "textfont": {"color": INK},
         "customdata": _grid(worth, state, lambda w, s: f"{interval(w, 2)}, {said}"),
         "hovertemplate": "a draw from %{x} is worth to %{y}:<br>%{customdata}<extra></extra>",
     }

@@ -26,4 +26,4 @@ class Facts:
 
 def key(facts: Facts, name: str) -> str:
     """A colour key and the name."""
-    return f'<i class="key" style="background:{facts.look[name].colour}"></i>{esc(name)}'
+    return f'<span class="name"><i class="key" style="background:{facts.look[name].colour}"></i>{esc(name)}</span>'

@@ -29,6 +29,10 @@ MUTED = "#5b6770"
 GRID = "#e3e7ea"
 UNKNOWN = "#eceff1"
 
+# the scale of transfer: logarithmic in own draws, light enough at both ends for dark text
+LIGHT, FULL = "#f7fbff", "#5a9bd4"
+LOWEST, HIGHEST = 0.03, 4.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Look:

@@ -28,7 +28,7 @@ def data_section(facts: Facts, manifest: Mapping[str, Any] | None) -> Section:
     if slabs:
         body += (
             f'<p class="say">Held out as a slab of the training volumes, for want of a second subject: '
-            f"{esc(', '.join(slabs))}. Their held-out loss is a little too good.</p>"
+            f"{esc(', '.join(slabs))}. Their held-out loss says less about new subjects.</p>"
         )
     return Section("data", "Data", lead, body + _left_out(domains) + _volumes(domains))
 

@@ -69,7 +69,8 @@ def _shares(found: PlanTable, look: Mapping[str, Look]) -> Chart:
 
 def _heading(found: PlanTable) -> str:
     row = found.rows[TIMES.index(ADVISED)]
-    return f"What to collect next<small>for a run of {count(row.budget)} draws, ranked by the worth of one distinct draw</small>"
+    ranked = "ranked by the worth of one distinct draw"
+    return f"What to collect next<small>for a run of {count(row.budget)} draws, {ranked}</small>"
 
 
 def _advice(row: PlanRow) -> str:

@@ -37,6 +37,7 @@ figure { margin: 0; border: 1px solid var(--line); border-radius: 6px; padding: 
   break-inside: avoid; }
 figcaption { font-weight: 600; font-size: 14px; }
 figcaption small { display: block; font-weight: 400; color: var(--muted); font-size: 12.5px; }
+.name { white-space: nowrap; }
 i.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
 .chart { width: 100%; }
 .scroll { overflow-x: auto; margin: 8px 0 14px; }

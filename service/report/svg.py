@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from policies.records import LawSummary
 from service.report.canvas import Canvas, Point
-from service.report.palette import DASHES, MUTED, UNKNOWN, Look, looks, pale
+from service.report.palette import DASHES, FULL, HIGHEST, INK, LIGHT, LOWEST, MUTED, UNKNOWN, Look, looks, pale
 from service.story import Story, words
 from service.story.curves import Curve, law_curves
 
@@ -92,16 +92,11 @@ def transfer_svg(law: LawSummary, cell: int = 58) -> str:
 
 
 def shade(worth: float) -> str:
-    """White for no worth to dark blue for four own draws and more, on a logarithmic scale."""
-    depth = min(1.0, max(0.0, math.log(max(worth, 1e-9) / 0.03) / math.log(4 / 0.03)))
-    ends = ((247, 251, 255), (8, 69, 148))
+    """White for no worth to full blue for four own draws and more, on a logarithmic scale; dark text reads on all."""
+    depth = min(1.0, max(0.0, math.log(max(worth, 1e-9) / LOWEST) / math.log(HIGHEST / LOWEST)))
+    ends = [[int(end[at : at + 2], 16) for at in (1, 3, 5)] for end in (LIGHT, FULL)]
     red, green, blue = (round(a + depth * (b - a)) for a, b in zip(*ends, strict=True))
     return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-def ink_on(worth: float) -> str:
-    """Text that reads on `shade(worth)`."""
-    return "#ffffff" if worth > 0.45 else "#1f2933"
 
 
 def _cell(canvas: Canvas, law: LawSummary, to: str, source: str, x: float, y: float, cell: int) -> None:
@@ -109,7 +104,7 @@ def _cell(canvas: Canvas, law: LawSummary, to: str, source: str, x: float, y: fl
     known = to == source or law.identified.get(to, {}).get(source, False)
     value = math.nan if worth is None else worth.mean
     shown = known and math.isfinite(value)
-    fill, ink = (shade(value), ink_on(value)) if shown else (UNKNOWN, MUTED)
+    fill, ink = (shade(value), INK) if shown else (UNKNOWN, MUTED)
     state = "identified" if known else "not identified, prior only"
     title = f"{words.esc(source)} to {words.esc(to)}: {words.interval(worth, 2)}, {state}"
     canvas.raw(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
+import functools
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from policies import BasePolicy, Decision, Domain, LossReport
-from policies.laws import Prediction
+from policies import BasePolicy, Decision, Domain, JointLaw, LossReport, fit_joint_law
 from policies.records import Interval, LawSummary
 from policies.registry import POLICIES
 from service.journal import Journal
@@ -36,16 +35,14 @@ def around(value: float, width: float = 0.1) -> Interval:
     return Interval(value, value * (1 - width), value * (1 + width))
 
 
-@dataclasses.dataclass(frozen=True)
-class PlantedLaw:
-    """The truth, in the form in which a fitted law is asked."""
-
-    domains: tuple[str, ...] = NAMES
-    targets: tuple[str, ...] = NAMES
-
-    def predict(self, draws: Any, time: Any = None, level: float = 0.9, *, anneal: float = 0.0) -> Prediction:
-        mean = truth(draws)
-        return Prediction(mean, mean * 0.97, mean * 1.03)
+@functools.cache
+def fitted() -> JointLaw:
+    """The law as fitted to forty mixtures of the planted training, with a little noise."""
+    rng = np.random.default_rng(1)
+    mixtures = rng.dirichlet(np.ones(len(NAMES)), 40)
+    draws = mixtures * rng.uniform(0.2, 1.0, (40, 1)) * BUDGET
+    losses = truth(draws) * np.exp(0.004 * rng.standard_normal((40, len(NAMES))))
+    return fit_joint_law(draws, losses, pools=np.array(POOLS, dtype=float), domains=NAMES, targets=NAMES)
 
 
 def summary() -> LawSummary:
@@ -65,13 +62,13 @@ def summary() -> LawSummary:
 
 
 class Canned(BasePolicy):
-    """Probes twice, then moves towards the hub, then keeps the mixture; its law is the truth."""
+    """Probes twice, then moves towards the hub, then keeps the mixture; the figures it states are planted."""
 
     name = "canned"
 
     @property
     def law(self) -> Any:
-        return PlantedLaw() if self._refits else None
+        return fitted() if self._refits else None
 
     def _decide(self, position: int) -> Decision:
         if self._last is None:
@@ -100,9 +97,6 @@ class Canned(BasePolicy):
         )
 
 
-Teller = Callable[..., Journal]
-
-
 @pytest.fixture(autouse=True)
 def canned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(POLICIES, "canned", Canned)
@@ -114,12 +108,23 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield journal
 
 
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal with a finished run with a law and some trouble on the way, and a uniform run beside it."""
+    path = tmp_path_factory.mktemp("told") / "journal.db"
+    with pytest.MonkeyPatch.context() as patch, Journal(f"sqlite:///{path}", clock=_clock()) as journal:
+        patch.setitem(POLICIES, "canned", Canned)
+        tell(journal, "demo", policy="canned", trouble=True)
+        tell(journal, "plain", policy="uniform")
+    return path
+
+
 @pytest.fixture
-def told(journal: Journal) -> Journal:
-    """A finished run with a law, some trouble on the way, and a uniform run beside it."""
-    tell(journal, "demo", policy="canned", trouble=True)
-    tell(journal, "plain", policy="uniform")
-    return journal
+def told(stored: Path, tmp_path: Path) -> Iterator[Journal]:
+    """A copy of that journal, to be written to at will."""
+    shutil.copy(stored, tmp_path / "told.db")
+    with Journal(f"sqlite:///{tmp_path / 'told.db'}", clock=_clock()) as journal:
+        yield journal
 
 
 def _clock() -> Callable[[], float]:
@@ -127,12 +132,10 @@ def _clock() -> Callable[[], float]:
     return lambda: 1_790_000_000.0 + 7.0 * next(ticks)
 
 
-def tell(
-    journal: Journal, name: str, *, policy: str, until: int = BUDGET, trouble: bool = False, **options: Any
-) -> Owner:
+def tell(journal: Journal, name: str, *, policy: str, until: int = BUDGET, trouble: bool = False, **spec: Any) -> Owner:
     """Write the journal of a run of the planted training that stops at draw `until`."""
     domains = tuple(Domain(n, pool=pool, max_epochs=10) for n, pool in zip(NAMES, POOLS, strict=True))
-    journal.create(name, Spec(domains, BUDGET, STEP, policy=policy, seed=3, options=options).to_dict())
+    journal.create(name, Spec(domains, BUDGET, STEP, policy=policy, seed=3, **spec).to_dict())
     owner = Owner(journal, name)
     decision, draws = owner.start(), np.zeros(len(NAMES))
     noise = np.random.default_rng(5)
@@ -158,7 +161,3 @@ def tell(
         owner.note("throughput", until, {"eval_share": 0.041})
         owner.note("finished", until, {})
     return owner
-
-
-def mean_log(values: Any) -> float:
-    return float(np.mean([math.log(v) for v in values]))
