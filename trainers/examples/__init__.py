@@ -4,6 +4,7 @@ from .errors import FetchError, NoRegistry, PackageUnavailable, TooFewDomains, U
 from .fetching import fetch
 from .manifest import Entry, Manifest
 from .phantoms import PhantomDomain, hub_island, shared_domains, write_phantoms
+from .section import data_section
 
 __all__ = [
     "Entry",
@@ -15,6 +16,7 @@ __all__ = [
     "TooFewDomains",
     "Unreachable",
     "WrongContent",
+    "data_section",
     "fetch",
     "hub_island",
     "shared_domains",

