@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.context
+import os
 import tempfile
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from trainers.faults import VARIABLE as FAULT_VARIABLE
 from trainers.loop.comm import DistComm
 from trainers.loop.job import TrainJob, TrainResult
 from trainers.loop.training import run
@@ -38,7 +39,8 @@ def run_ranks(job: TrainJob, world: int) -> TrainResult:
 
 def _start(context: Any, job: TrainJob, rank: int, world: int, meeting: str) -> tuple[Any, Connection]:
     answer, sent = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, rank, world, meeting, sent), daemon=False)
+    fault = os.environ.get(FAULT_VARIABLE)  # the fork server took its environment when it started
+    process = context.Process(target=_work, args=(job, rank, world, meeting, sent, fault))
     process.start()
     sent.close()
     return process, answer
@@ -59,7 +61,9 @@ def _collect(answers: list[Connection]) -> list[TrainResult]:
     return [results[rank] for rank in range(len(answers))]
 
 
-def _work(job: TrainJob, rank: int, world: int, meeting: str, sent: Connection) -> None:
+def _work(job: TrainJob, rank: int, world: int, meeting: str, sent: Connection, fault: str | None) -> None:
+    if fault is not None:
+        os.environ[FAULT_VARIABLE] = fault
     torch.set_num_threads(1)
     dist.init_process_group(
         "gloo", init_method=meeting, rank=rank, world_size=world, timeout=timedelta(seconds=TIMEOUT_SECONDS)

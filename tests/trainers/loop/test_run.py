@@ -57,9 +57,10 @@ def run_until(job: TrainJob, position: int, monkeypatch: pytest.MonkeyPatch) -> 
             raise Killed
         step(self, parts)
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(Training, "_step", dying)
-        run(job, LocalComm())
+        with pytest.raises(Killed):
+            run(job, LocalComm())
 
 
 @pytest.fixture(scope="module")
