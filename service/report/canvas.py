@@ -70,10 +70,9 @@ class Canvas:
         self.raw(f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="2.6" fill="{colour}">{inside}</circle>')
 
     def axes(self, title: str, x_label: str, y_label: str, *, y_format: str = "{:.3g}") -> None:
-        """Title, four horizontal grid lines with numbers, and three numbers along the bottom."""
+        """Title, horizontal grid lines at round numbers, and three numbers along the bottom."""
         self.text(self.left, 16, title, size=13, more=' font-weight="600"')
-        for quarter in range(5):
-            value = self.y_range[0] + quarter / 4 * (self.y_range[1] - self.y_range[0])
+        for value in round_numbers(*self.y_range):
             self.line([(self.x_range[0], value), (self.x_range[1], value)], GRID, width=1)
             self.text(self.left - 6, self.y(value) + 4, y_format.format(value), anchor="end", colour=MUTED)
         for step, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
@@ -85,11 +84,21 @@ class Canvas:
 
     def svg(self, label: str) -> str:
         """The whole picture; `label` is what a screen reader says."""
+        size = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}" height="{self.height}"'
+        style = 'style="max-width:100%;height:auto" font-family="system-ui,sans-serif"'
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
-            f'height="{self.height}" role="img" aria-label="{esc(label)}" font-family="system-ui,sans-serif">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{esc(label)}" {style}>'
             f'<rect width="100%" height="100%" fill="#ffffff"/>{"".join(self._parts)}</svg>'
         )
+
+
+def round_numbers(low: float, high: float, most: int = 6) -> list[float]:
+    """Round numbers from `low` to `high`, evenly spaced, at most `most` of them."""
+    rough = (high - low) / (most - 1) or 1.0
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * times for times in (1.0, 2.0, 2.5, 5.0, 10.0) if size * times >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [at * step for at in range(first, last + 1)]
 
 
 def _finite_runs(points: Sequence[Point]) -> list[list[Point]]:

@@ -55,7 +55,7 @@ def mixture_chart(story: Story, look: Mapping[str, Look]) -> Chart:
         height=360,
         showlegend=False,
         label=f"Stacked shares of {len(story.names)} domains over {count(end)} draws, with the refits marked above",
-        xaxis=axis("draws", tickformat="~s", range=[0, max(end, story.budget if story.finished else end)]),
+        xaxis=axis("draws", tickformat="~s", range=[0, max(end, story.budget)]),
         yaxis=axis("share of the draws", tickformat=".0%", range=[0, 1.14], tickvals=[0, 0.25, 0.5, 0.75, 1]),
         shapes=shapes,
         hovermode="closest",

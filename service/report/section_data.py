@@ -35,7 +35,7 @@ def data_section(facts: Facts, manifest: Mapping[str, Any] | None) -> Section:
 
 def problems_section(story: Story) -> Section:
     """Everything in the journal that was not plain sailing."""
-    lead = "Skipped steps, files lost in mid-run, answers that came too late, restarts, and gaps in the tracking."
+    lead = "Skipped steps, volumes lost in mid-run, failed fits, answers that came too late, and restarts."
     rows = [
         [count(note.position), esc(_title(note.kind)), _body(note.body), _clock(note.at)]
         for note in story.notes
@@ -133,6 +133,8 @@ def _title(kind: str) -> str:
 def _body(body: Mapping[str, Any]) -> str:
     if isinstance(body.get("domains"), Mapping):  # a quarantine tells volumes by domain
         return "; ".join(_lost(name, lost) for name, lost in body["domains"].items())
+    if isinstance(body.get("domains"), list):
+        return esc("pools now: " + ", ".join(_pool(domain) for domain in body["domains"]))
     said = [
         f"{esc(name.replace('_', ' '))}: {esc(_short(value))}"
         for name, value in body.items()
@@ -144,6 +146,10 @@ def _body(body: Mapping[str, Any]) -> str:
 def _lost(domain: str, lost: Mapping[str, Any]) -> str:
     volumes = [f"{volume['name']} ({volume['cause']})" for volume in lost.get("volumes", ())]
     return esc(f"{domain}: {', '.join(volumes)}; pool now {count(lost.get('pool'))}")
+
+
+def _pool(domain: Mapping[str, Any]) -> str:
+    return f"{domain['name']} {'endless' if domain.get('pool') is None else count(domain['pool'])}"
 
 
 def _short(value: Any) -> str:

@@ -26,7 +26,8 @@ def losses_section(facts: Facts) -> Section:
     if curves:
         lead += (
             "Line and band: the last fitted law along the path of this run, 90 %. Open circle: the end as "
-            "predicted half way. Dotted upright: end of the burn-in, from where losses enter the fit."
+            f"{'predicted half way' if story.finished else 'last predicted'}. Dotted upright: end of the burn-in, from "
+            "where losses enter the fit."
         )
     else:
         lead += f"There is no line: {esc(story.no_law)}."

@@ -104,13 +104,14 @@ def _cell(canvas: Canvas, law: LawSummary, to: str, source: str, x: float, y: fl
     known = to == source or law.identified.get(to, {}).get(source, False)
     value = math.nan if worth is None else worth.mean
     shown = known and math.isfinite(value)
-    fill, ink = (shade(value), INK) if shown else (UNKNOWN, MUTED)
+    fill, ink = (shade(value), INK) if shown and to != source else (UNKNOWN, MUTED)
+    fill = "#ffffff" if to == source else fill
     state = "identified" if known else "not identified, prior only"
     title = f"{words.esc(source)} to {words.esc(to)}: {words.interval(worth, 2)}, {state}"
     canvas.raw(
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{cell - 2}" height="32" fill="{fill}"><title>{title}</title></rect>'
     )
-    text = words.figure(value, 2) if known else f"({words.figure(value, 2)})"
+    text = "own" if to == source else words.figure(value, 2) if known else f"({words.figure(value, 2)})"
     canvas.text(x + cell / 2 - 1, y + 20, text, anchor="middle", colour=ink)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from service.journal import Journal
 from service.report import refit_figures
+from service.report.canvas import round_numbers
 from service.report.chart_losses import ends_chart, gain_chart, loss_chart
 from service.report.chart_mixture import mixture_chart
 from service.report.chart_transfer import hub_chart, transfer_chart
@@ -117,3 +118,15 @@ def luminance(colour: str) -> float:
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "numbers"),
+    [
+        (0.0, 1.0, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (0.258, 1.74, [0.5, 1.0, 1.5]),
+        (0.31, 0.33, [0.31, 0.315, 0.32, 0.325, 0.33]),
+    ],
+)
+def test_axes_carry_round_numbers(low: float, high: float, numbers: list[float]) -> None:
+    assert round_numbers(low, high) == pytest.approx(numbers)
