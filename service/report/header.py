@@ -30,7 +30,7 @@ def _setting(story: Story) -> str:
     state = (
         "finished"
         if story.finished
-        else f"stopped at draw {count(story.reached)}, {percent(_part(story), 0)} of the way"
+        else f"stands at draw {count(story.reached)}, {percent(_part(story), 0)} of the way"
     )
     return (
         f"One model was pretrained on {plural(len(story.names), 'domain')} ({listing(story.names, 8)}) with a budget "
@@ -73,9 +73,10 @@ def _result(facts: Facts) -> str:
         )
     if found.gain is None or not math.isfinite(found.gain.mean):
         losses = [f"{t} {figure(v)}" for t, v in story.final_losses.items() if math.isfinite(v)]
-        return f"This policy predicts no gain; the last held-out losses are {listing(losses, 8)}."
+        why = story.no_law or "the law does not know every domain yet"
+        return f"No gain is predicted, as {why}; the last held-out losses are {listing(losses, 8)}."
     if no_gain(found.gain):
-        return f"The last mixture is that of {found.baseline}, so no gain over it is predicted."
+        return f"The run drew as {found.baseline} would have, so no gain over it is predicted."
     sure = "" if found.gain.low > 0 else "; the interval holds zero, so the gain is not certain"
     return (
         f"By the fitted laws the run ends with {gain_words(found.gain, found.objective)} than {found.baseline} would "

@@ -221,7 +221,7 @@ def predicted_gain(found: Learnt) -> str:
     if found.gain is None or not math.isfinite(found.gain.mean):
         return "none was predicted"
     if words.no_gain(found.gain):
-        return f"none, as the last mixture is that of {found.baseline}"
+        return f"none, as the run drew like {found.baseline}"
     said = words.gain_words(found.gain, found.objective)
     return said if found.gain.low > 0 else f"{said}; the interval holds zero, so a gain is not certain"
 
@@ -240,7 +240,7 @@ def _lines(found: Learnt) -> list[str]:
 
 
 def _outcome_lines(found: Learnt) -> list[str]:
-    done = "finished" if found.position >= found.budget else "stopped"
+    done = "finished" if found.position >= found.budget else "stands"
     lines = [
         f"{found.name}: {done} at {words.count(found.position)} of {words.count(found.budget)} draws, policy "
         f"{found.policy}, {words.plural(found.refits, 'refit')}, mixture changed {words.plural(found.changes, 'time')}"

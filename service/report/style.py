@@ -76,6 +76,9 @@ footer { color: var(--muted); font-size: 13px; padding-top: 18px; padding-bottom
   nav { display: none; }
   header, main, footer { max-width: none; padding-left: 0; padding-right: 0; }
   .scroll { overflow: visible; max-height: none; }
+  table { font-size: 8.5pt; }
+  th, td { padding: 3px 6px 3px 0; white-space: normal !important; }
+  td.w { min-width: 0; }
   h2, h3 { break-after: avoid; }
   tr { break-inside: avoid; }
   a { color: inherit; }

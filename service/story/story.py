@@ -214,9 +214,9 @@ def _law(journal: Journal, allocation: str) -> tuple[JointLaw | None, str]:
     """The law of the stored policy, and why there is none: a page must not fail over a law it cannot read."""
     state = journal.snapshot(allocation)
     if not state:
-        return None, "no refit was stored"
+        return None, "no refit was stored yet"
     try:
         law = load_policy(dict(state)).law
     except Exception as error:  # a dump of another version, or of a policy that is no longer installed
         return None, f"the stored policy cannot be read by this version ({type(error).__name__}: {error})"
-    return law, "" if law else "the policy has fitted no law"
+    return law, "" if law else "its policy has fitted no law"

@@ -86,7 +86,7 @@ def test_a_policy_without_a_law_says_so(told: Journal) -> None:
 def test_a_run_that_stopped_claims_no_end(journal: Journal) -> None:
     tell(journal, "half", policy="canned", until=BUDGET // 2)
     text = "\n".join(learnt(journal, "half").lines())
-    assert f"stopped at {BUDGET // 2:,} of {BUDGET:,} draws" in text
+    assert f"stands at {BUDGET // 2:,} of {BUDGET:,} draws" in text
     assert "last loss" in text
     assert "final loss" not in text
     assert "for the end" in text

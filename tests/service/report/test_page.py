@@ -129,7 +129,7 @@ def test_a_policy_without_a_law_gives_a_page_without_the_chapters_on_laws(told: 
 def test_a_run_that_stopped_on_the_way_gives_a_page(journal: Journal, tmp_path: Path, until: int) -> None:
     tell(journal, "half", policy="canned", until=until)
     text = text_of(write_report(journal, "half", tmp_path / "half.html").read_text())
-    assert f"stopped at draw {until:,}" in text
+    assert f"stands at draw {until:,}" in text
     assert "the run finished" not in text
 
 

@@ -92,7 +92,7 @@ def test_json_and_table_tell_the_same(told: Journal) -> None:
 
 
 def test_a_run_without_a_law_cannot_be_planned_from(told: Journal) -> None:
-    with pytest.raises(BadSetup, match="policy 'uniform': the policy has fitted no law"):
+    with pytest.raises(BadSetup, match="policy 'uniform': its policy has fitted no law"):
         plan(told, "plain", [BUDGET])
 
 
