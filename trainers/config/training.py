@@ -153,10 +153,12 @@ def check_times(train: TrainConfig, budget: int, interval: int) -> None:
     if lag % batch:
         near = lag // batch * batch + batch
         raise BadSetup(f"decision_lag is {lag}, not a multiple of global_batch = {batch}; set it to {near}")
-    if not train.horizon < lag < interval:
+    if lag >= interval:
+        raise BadSetup(f"decision_lag is {lag}, not below the interval of {interval}; lower it, or leave it out")
+    if lag <= train.horizon:
         raise BadSetup(
-            f"decision_lag is {lag}; it must lie between the {train.horizon} draws that the loader reads ahead and the "
-            f"interval of {interval}: set interval to at least {train.horizon + 2 * batch}, or lower loader_workers"
+            f"decision_lag is {lag}; it must be above the {train.horizon} draws that the loader reads ahead: "
+            f"set interval to at least {train.horizon + 2 * batch}, or lower loader_workers or prefetch_factor"
         )
     if train.warmup_draws(budget) >= budget:
         raise BadSetup(f"warmup is {train.warmup_draws(budget):g} draws, not below the budget of {budget}; lower it")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -61,17 +60,17 @@ def make_job(data: PreparedData, schedule: MixtureSchedule, tmp_path: Path) -> M
 
     def make(run: str = "run", fields: dict[str, Any] | None = None, **train: Any) -> TrainJob:
         settings: dict[str, Any] = {"global_batch": BATCH, "lr": 2e-3, "trace": True, "decision_lag": 32}
-        job = TrainJob(
-            name=run,
-            run_dir=str(tmp_path / run),
-            seed=3,
-            budget=BUDGET,
-            interval=INTERVAL,
-            train=TrainConfig.model_validate(settings | train),
-            model=ModelConfig(preset="nano"),
-            data=data,
-            advisor=functools.partial(RecordedAdvisor, schedule, INTERVAL),
-        )
-        return dataclasses.replace(job, **(fields or {}))
+        standard: dict[str, Any] = {
+            "name": run,
+            "run_dir": str(tmp_path / run),
+            "seed": 3,
+            "budget": BUDGET,
+            "interval": INTERVAL,
+            "train": TrainConfig.model_validate(settings | train),
+            "model": ModelConfig(preset="nano"),
+            "data": data,
+            "advisor": functools.partial(RecordedAdvisor, schedule, INTERVAL),
+        }
+        return TrainJob(**(standard | (fields or {})))
 
     return make
