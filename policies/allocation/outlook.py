@@ -46,10 +46,11 @@ class Outlook:
         slope, curve, _ = worth_slopes(n, law.pools)
         share = worth / self.total + SHARE_FLOOR
         g = mixing_power(theta)[:, None]
-        scaled = g * (theta[:, HEAD:] + np.log(share))
-        top = scaled.max(axis=1, keepdims=True)
+        scaled = g * (theta[:, HEAD:-1] + np.log(share))
+        known = g * (theta[:, -1:] + np.log(law.start / self.total + SHARE_FLOOR))
+        top = np.maximum(scaled.max(axis=1, keepdims=True), known)
         part = np.exp(scaled - top)
-        total = part.sum(axis=1, keepdims=True)
+        total = part.sum(axis=1, keepdims=True) + np.exp(known - top)
         log_s = ((top + np.log(total)) / g)[:, 0]
         part /= total
         rate = slope / (self.total * share)
@@ -130,10 +131,11 @@ class Outlook:
         """Values (M, N) as in `targets` and their slopes (M, N, P) in the parameters."""
         every = np.arange(self.weights.size)
         inputs = self.law.inputs(draws, np.full(len(draws), self.time), self.anneal)
+        at_end = np.full(len(draws), np.log(self.total / self.law.total_ref))
         inputs = dataclasses.replace(
             inputs,
-            log_share=np.log(distinct_worth(draws, self.law.pools) / self.total + SHARE_FLOOR),
-            log_total=np.full(len(draws), np.log(self.total / self.law.total_ref)),
+            log_share=inputs.log_share + (inputs.log_total - at_end)[:, None],
+            log_total=at_end,
         )
         if self.objective == "mean_log":
             return log_loss(family.theta, every, inputs, tied=family.tied)

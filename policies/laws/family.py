@@ -17,7 +17,9 @@ Array = NDArray[np.float64]
 NOISE_GUESS, NOISE_DOF = 0.005, 6.0  # prior on the noise: its sd in log loss, worth so many observations
 ROW_TRUST = 5.0  # a row averaged over many reports counts for at most so many: the law is not exact
 INFLATION, MAX_INFLATION = 1.5, 12.0
-COLD, WARM = 60, 12  # most iterations from a cold start, and from the last refit
+FAR_GUESS = 0.05  # noise assumed while still far from the fit
+COLD, WARM = 50, 12  # most iterations from a cold start, and from the last refit
+ROUNDS = 3  # noise and parameters in turn, from a cold start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,16 +77,17 @@ class Fit:
 def fit_family(setting: Setting, start: Array | None, noise: Array | None) -> Fit:
     """Penalised maximum a posteriori fit, from several starts or from an earlier fit with its noise."""
     cold = start is None
-    sd: Array = np.full(len(setting.rows.targets), NOISE_GUESS) if noise is None else noise
+    sd: Array = np.full(len(setting.rows.targets), FAR_GUESS) if noise is None else noise
     batch = setting.batch(sd)
-    begins = priors.starts(batch.centre) if start is None else [start]
-    found = [minimise(setting.model, batch, begin, iterations=COLD if cold else WARM) for begin in begins]
+    begins = priors.starts(batch.centre, batch.free) if start is None else [start]
+    iterations = COLD if cold else WARM
+    found = [minimise(setting.model, batch, begin, iterations=iterations, far=cold) for begin in begins]
     best = np.argmin(np.array([f.cost for f in found]), axis=0)
     theta = np.array([found[k].theta[i] for i, k in enumerate(best)])
-    for _ in range(2 if cold else 1):
+    for _ in range(ROUNDS if cold else 1):
         sd = _noise(setting, batch, theta)
         batch = setting.batch(sd)
-        theta = minimise(setting.model, batch, theta, iterations=WARM).theta
+        theta = minimise(setting.model, batch, theta, iterations=iterations).theta
     return Fit(theta, covariance(setting, batch, theta), sd)
 
 

@@ -76,12 +76,15 @@ def fit_rows(
     if warm is not None and (warm.domains, warm.targets) != (rows.domains, rows.targets):
         warm = None
     centre, total_ref, time_ref = _typical(rows), float(rows.total.max()), float(rows.time.max())
-    inputs = rows.inputs(total_ref, time_ref)
+    first = float(rows.total.min())
+    inputs = rows.inputs(total_ref, time_ref, first)
     settings = [Setting(rows, inputs, centre, tied, transfer) for _, tied in FAMILIES]
-    starts = None if warm is None else _restart(warm, warm.thetas, centre, total_ref, time_ref)
+    starts = None if warm is None else _restart(warm, warm.thetas, centre, total_ref, time_ref, first)
     before = None if warm is None else warm.noise
     fits = [fit_family(s, None if starts is None else starts[k], before) for k, s in enumerate(settings)]
-    again = [fit.theta for fit in fits] if warm is None else _restart(warm, warm.parts, centre, total_ref, time_ref)
+    again = (
+        [fit.theta for fit in fits] if warm is None else _restart(warm, warm.parts, centre, total_ref, time_ref, first)
+    )
     weights, parts = weigh(settings, fits, again, seed)
     families = tuple(
         Family(name, tied, weight, fit.theta, fit.covariance)
@@ -95,6 +98,7 @@ def fit_rows(
         rows.pools,
         total_ref,
         time_ref,
+        first,
         centre,
         noise,
         families,
@@ -102,7 +106,7 @@ def fit_rows(
         len(rows.draws),
     )
     thetas = tuple(fit.theta for fit in fits)
-    return law, WarmStart(rows.domains, rows.targets, total_ref, time_ref, centre, noise, thetas, tuple(parts))
+    return law, WarmStart(rows.domains, rows.targets, total_ref, time_ref, first, centre, noise, thetas, tuple(parts))
 
 
 def _typical(rows: Rows) -> Array:
@@ -116,7 +120,9 @@ def _typical(rows: Rows) -> Array:
     return centre
 
 
-def _restart(warm: WarmStart, thetas: Sequence[Array], centre: Array, total_ref: float, time_ref: float) -> list[Array]:
+def _restart(
+    warm: WarmStart, thetas: Sequence[Array], centre: Array, total_ref: float, time_ref: float, first: float
+) -> list[Array]:
     """Earlier parameters in the units of this fit."""
     moved = []
     for (_, tied), theta in zip(FAMILIES, thetas, strict=True):
@@ -124,5 +130,6 @@ def _restart(warm: WarmStart, thetas: Sequence[Array], centre: Array, total_ref:
         theta = theta.copy()
         theta[:, SCALE] += warm.centre - centre - np.exp(theta[:, ALPHA if tied else BETA]) * grown
         theta[:, FLOOR] += warm.centre - centre
+        theta[:, -1] += np.log(warm.start / first)
         moved.append(theta)
     return moved

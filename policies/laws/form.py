@@ -4,15 +4,17 @@ For target i after drawing n_j from each domain j, T = sum n_j in all:
 
     log L_i = log(E_i + exp(q_i)) - sum_c d_ic X_ic
     q_i     = a_i - beta_i log(time / time_ref) - alpha_i log s_i
-    s_i     = ( sum_j (omega_ij S(n_j)/T)^g_i )^(1/g_i)
+    s_i     = ( sum_j (omega_ij S(n_j)/T)^g_i + (n0_i/T)^g_i )^(1/g_i)
 
-`omega_ij` is what a draw from j is worth to i, in draws of i itself. With time = T and
+`omega_ij` is what a draw from j is worth to i, in draws of i itself; n0_i, in the same unit, is
+what the untrained model knows already: without it losses at the start would be infinite. With time = T and
 beta_i = alpha_i this is the law of effective data, E_i + A_i x_i^-alpha_i, x_i = T s_i; with beta
 free it is the separable law, a factor for time times a factor for the mixture. g_i < 1 makes
 transfer sub-linear. X holds covariates: annealing of the learning rate, and recency.
 
 A target's parameters are one row `theta` (P,): log E, a, log alpha, log beta, logit g, the
-covariates' d, then log omega_j for every domain. 0 < g < 1 keeps the law convex in the draws.
+covariates' d, log omega_j for every domain, and log n0 in units of the first row's total.
+0 < g < 1 keeps the law convex in the draws.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ Array = NDArray[np.float64]
 FLOOR, SCALE, ALPHA, BETA, G = range(5)
 COVARIATES = 2  # annealing, recency
 D = slice(5, 5 + COVARIATES)
-HEAD = 5 + COVARIATES  # log omega starts here
+HEAD = 5 + COVARIATES  # log omega starts here, log n0 is last
 SHARE_FLOOR = 1e-6  # share of a domain never drawn from: keeps its logarithm finite
 
 
@@ -41,8 +43,9 @@ def mixing_power(theta: Array) -> Array:
 class Inputs:
     """What the law is a function of, for N rows.
 
-    log_share: (N, K) log of S(n_j)/T; log_time: (N,) log of time/time_ref for the separable law;
-    log_total: (N,) log of T/T_ref for the effective-data law; covariates: (N, M, C).
+    log_share: (N, K + 1) log of S(n_j)/T, in the last column of the unit of n0 over T; log_time: (N,)
+    log of time/time_ref for the separable law; log_total: (N,) log of T/T_ref for the effective-data
+    law; covariates: (N, M, C).
     """
 
     log_share: Array
@@ -65,7 +68,7 @@ def log_loss(
     """
     alpha, beta = (np.exp(theta[:, index])[:, None] for index in (ALPHA, BETA))
     g = mixing_power(theta)[:, None]
-    pull = theta[:, None, HEAD:] + inputs.log_share[None]  # (B, N, K)
+    pull = theta[:, None, HEAD:] + inputs.log_share[None]  # (B, N, K + 1)
     scaled = g[:, :, None] * pull
     top = scaled.max(axis=2, keepdims=True)
     weight = np.exp(scaled - top)

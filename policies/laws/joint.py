@@ -49,6 +49,7 @@ class WarmStart:
     targets: tuple[str, ...]
     total_ref: float
     time_ref: float
+    start: float
     centre: Array
     noise: Array
     thetas: tuple[Array, ...]
@@ -66,6 +67,7 @@ class WarmStart:
             tuple(body["targets"]),
             float(body["total_ref"]),
             float(body["time_ref"]),
+            float(body["start"]),
             np.array(body["centre"], dtype=np.float64),
             np.array(body["noise"], dtype=np.float64),
             *(tuple(np.array(theta, dtype=np.float64) for theta in body[key]) for key in ("thetas", "parts")),
@@ -76,7 +78,8 @@ class WarmStart:
 class JointLaw:
     """Held-out loss of M targets as a function of cumulative draws from K domains.
 
-    Losses inside are divided by exp(`centre`) (M,), draws and time by their references. `noise`
+    Losses inside are divided by exp(`centre`) (M,), draws and time by their references; `start`
+    (draws) is the unit of what the untrained model knows. `noise`
     (M,) is the standard deviation of a log residual; `anneal` the covariate that predictions use
     unless told otherwise; `drift` widens intervals by so much log loss per log of extrapolation.
     """
@@ -87,6 +90,7 @@ class JointLaw:
     pools: Array
     total_ref: float
     time_ref: float
+    start: float
     centre: Array
     noise: Array
     families: tuple[Family, ...]
@@ -139,7 +143,7 @@ class JointLaw:
         time_N = total / self.total_ref * self.time_ref if time is None else np.asarray(time, dtype=np.float64)
         covariates = np.zeros((len(draws_NxK), len(self.targets), COVARIATES))
         covariates[:, :, 0] = anneal
-        return make_inputs(draws_NxK, self.pools, time_N, self.total_ref, self.time_ref, covariates)
+        return make_inputs(draws_NxK, self.pools, time_N, self.total_ref, self.time_ref, self.start, covariates)
 
     def log_predict(self, draws: ArrayLike, time: ArrayLike | None = None, anneal: float = 0.0) -> tuple[Array, Array]:
         """Mean and standard deviation (N, M) of the noise-free log loss."""
@@ -179,6 +183,7 @@ class JointLaw:
             "pools": [None if np.isinf(pool) else pool for pool in self.pools.tolist()],
             "total_ref": self.total_ref,
             "time_ref": self.time_ref,
+            "start": self.start,
             "centre": self.centre.tolist(),
             "noise": self.noise.tolist(),
             "families": [_dump_family(family) for family in self.families],
@@ -197,6 +202,7 @@ class JointLaw:
             np.array([np.inf if pool is None else pool for pool in body["pools"]], dtype=np.float64),
             float(body["total_ref"]),
             float(body["time_ref"]),
+            float(body["start"]),
             np.array(body["centre"], dtype=np.float64),
             np.array(body["noise"], dtype=np.float64),
             tuple(_load_family(family) for family in body["families"]),
@@ -208,8 +214,8 @@ class JointLaw:
 
 def _scaled_transfer(family: Family) -> tuple[Array, Array]:
     g = mixing_power(family.theta)[:, None]
-    log_omega = family.theta[:, HEAD:]
-    index = np.arange(HEAD, family.theta.shape[1])
+    log_omega = family.theta[:, HEAD:-1]
+    index = np.arange(HEAD, family.theta.shape[1] - 1)
     variance = family.covariance[:, index, index]
     lever = (1.0 - g) * log_omega  # d(g log omega) / d(logit g), over g
     cross = family.covariance[:, index, G] * lever

@@ -20,6 +20,7 @@ ALPHA_PRIOR = (0.35, 0.5)
 BETA_PRIOR = (0.35, 0.5)
 G_PRIOR = (0.9, 1.2)  # median, sd of the logit
 TRANSFER_PRIOR = (0.3, 1.2)
+START_PRIOR = (0.1, 1.5)  # what the untrained model knows, in totals of the first row
 NO_TRANSFER = -12.0  # log of a transfer that cannot be felt
 SCALE_PRIOR = (0.6, 1.5)
 COVARIATE_SD = (0.05, 0.03)  # a full annealing, all draws recent: log loss lower by about so much
@@ -29,13 +30,14 @@ STARTS = ((0.4, 0.35), (0.1, 0.15), (0.75, 0.8), (0.1, 0.5))  # (floor, exponent
 
 def centre(own: NDArray[np.int64], domains: int, *, transfer: bool = True) -> Array:
     """(M, P) prior means: every target alike, but for its own weight of 1."""
-    theta = np.zeros((own.size, HEAD + domains))
+    theta = np.zeros((own.size, HEAD + domains + 1))
     theta[:, FLOOR], theta[:, ALPHA] = np.log(FLOOR_PRIOR[0]), np.log(ALPHA_PRIOR[0])
     theta[:, BETA], theta[:, G] = np.log(BETA_PRIOR[0]), np.log(G_PRIOR[0] / (1 - G_PRIOR[0]))
-    theta[:, HEAD:] = np.log(TRANSFER_PRIOR[0])
+    theta[:, HEAD:-1] = np.log(TRANSFER_PRIOR[0])
+    theta[:, -1] = np.log(START_PRIOR[0])
     is_domain = own >= 0
     if not transfer:
-        theta[is_domain, HEAD:] = NO_TRANSFER
+        theta[is_domain, HEAD:-1] = NO_TRANSFER
     theta[is_domain, HEAD + own[is_domain]] = 0.0
     theta[:, SCALE] = np.log(SCALE_PRIOR[0]) + ALPHA_PRIOR[0] * _typical_log_s(theta, domains)
     return theta
@@ -44,7 +46,7 @@ def centre(own: NDArray[np.int64], domains: int, *, transfer: bool = True) -> Ar
 def _typical_log_s(theta: Array, domains: int) -> Array:
     """log s at the uniform mixture under the prior's transfer."""
     g = mixing_power(theta)
-    typical: Array = np.log(np.exp(g[:, None] * (theta[:, HEAD:] - np.log(domains))).sum(axis=1)) / g
+    typical: Array = np.log(np.exp(g[:, None] * (theta[:, HEAD:-1] - np.log(domains))).sum(axis=1)) / g
     return typical
 
 
@@ -55,7 +57,8 @@ def precision(theta: Array) -> Array:
     inverse[:, ALPHA], inverse[:, BETA] = ALPHA_PRIOR[1] ** -2, BETA_PRIOR[1] ** -2
     inverse[:, G] = G_PRIOR[1] ** -2
     inverse[:, D] = np.array(COVARIATE_SD) ** -2.0
-    inverse[:, HEAD:] = TRANSFER_PRIOR[1] ** -2
+    inverse[:, HEAD:-1] = TRANSFER_PRIOR[1] ** -2
+    inverse[:, -1] = START_PRIOR[1] ** -2
     return inverse
 
 
@@ -65,13 +68,13 @@ def free(own: NDArray[np.int64], shape: tuple[int, ...], *, tied: bool, transfer
     is_domain = own >= 0
     mask[np.flatnonzero(is_domain), HEAD + own[is_domain]] = False
     if not transfer:
-        mask[is_domain, HEAD:] = False
+        mask[is_domain, HEAD:-1] = False
     mask[:, BETA] = not tied
     return mask
 
 
-def starts(theta: Array) -> list[Array]:
-    """Several points (M, P) to start from: low and high floors, slow and fast decay."""
+def starts(theta: Array, movable: NDArray[np.bool_]) -> list[Array]:
+    """Several points (M, P) to start from: low and high floors, slow and fast decay; only `movable` entries differ."""
     points = []
     for floor, exponent in STARTS:
         point = theta.copy()
@@ -80,5 +83,5 @@ def starts(theta: Array) -> list[Array]:
         point[:, SCALE] += np.log((1 - floor) / SCALE_PRIOR[0]) + (exponent / ALPHA_PRIOR[0] - 1) * (
             theta[:, SCALE] - np.log(SCALE_PRIOR[0])
         )
-        points.append(point)
+        points.append(np.where(movable, point, theta))
     return points

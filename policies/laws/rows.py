@@ -56,20 +56,21 @@ class Rows:
         lead = recent - self.draws / self.total[:, None]
         return np.where(self.own >= 0, lead[:, np.maximum(self.own, 0)], 0.0)
 
-    def inputs(self, total_ref: float, time_ref: float) -> Inputs:
-        """What the law takes, in units of the two references."""
+    def inputs(self, total_ref: float, time_ref: float, start: float) -> Inputs:
+        """What the law takes, in units of the references."""
         covariates = np.zeros((len(self.draws), len(self.targets), COVARIATES))
         covariates[:, :, 0] = self.anneal[:, None]
         covariates[:, :, 1] = self.recency()
-        return make_inputs(self.draws, self.pools, self.time, total_ref, time_ref, covariates)
+        return make_inputs(self.draws, self.pools, self.time, total_ref, time_ref, start, covariates)
 
 
 def make_inputs(
-    draws: Array, pools: Array, time: Array, total_ref: float, time_ref: float, covariates: Array
+    draws: Array, pools: Array, time: Array, total_ref: float, time_ref: float, start: float, covariates: Array
 ) -> Inputs:
-    """`Inputs` of cumulative draws (N, K)."""
+    """`Inputs` of cumulative draws (N, K); `start` is the unit of what the untrained model knows, in draws."""
     total = draws.sum(axis=1)
-    share = distinct_worth(draws, pools) / total[:, None]
+    worth = np.concatenate([distinct_worth(draws, pools), np.full((len(draws), 1), start)], axis=1)
+    share = worth / total[:, None]
     return Inputs(np.log(share + SHARE_FLOOR), np.log(total / total_ref), np.log(time / time_ref), covariates)
 
 

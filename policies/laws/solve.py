@@ -58,26 +58,34 @@ def _total_cost(batch: Batch, theta: Array, scaled: Array) -> Array:
     return np.where(np.isfinite(total), total, np.inf)
 
 
-def normal_equations(batch: Batch, theta: Array, scaled: Array, slopes: Array) -> tuple[Array, Array]:
-    """Gradient (B, P) and Gauss-Newton Hessian (B, P, P) of the penalised robust cost."""
+def normal_equations(
+    batch: Batch, theta: Array, scaled: Array, slopes: Array, *, far: bool = False
+) -> tuple[Array, Array]:
+    """Gradient (B, P) and Gauss-Newton Hessian (B, P, P) of the penalised robust cost.
+
+    `far` from the optimum the robust cost is nearly flat along large residuals: there the Hessian
+    of the quadratic that touches it from above makes safe steps.
+    """
     pull = 1.0 / np.sqrt(1.0 + (scaled / BEND) ** 2)
     measured = ~np.isnan(batch.observed)
     slopes = slopes * (batch.weight * measured)[:, :, None] * batch.free[:, None, :]
     gradient = -np.matmul(slopes.transpose(0, 2, 1), (scaled * pull)[:, :, None])[:, :, 0]
     gradient += batch.precision * (theta - batch.centre) * batch.free
-    hessian = np.matmul(slopes.transpose(0, 2, 1), slopes * (pull**3)[:, :, None])
+    hessian = np.matmul(slopes.transpose(0, 2, 1), slopes * (pull if far else pull**3)[:, :, None])
     index = np.arange(theta.shape[1])
     hessian[:, index, index] += np.where(batch.free, batch.precision, 1.0)
     return gradient, hessian
 
 
-def minimise(model: Model, batch: Batch, start: Array, *, iterations: int = 60, tolerance: float = 1e-8) -> Solution:
+def minimise(
+    model: Model, batch: Batch, start: Array, *, iterations: int = 60, tolerance: float = 1e-8, far: bool = False
+) -> Solution:
     """argmin over theta of  sum rho(weight (observed - model(theta))) + prior,  for each of B problems.
 
     rho is the pseudo-Huber function. `model(theta, which, jacobian)` gives fitted values and Jacobian
     for the problems `which`. A problem stops when a step promises less than `tolerance` times
     (1 + cost). One that cannot be improved keeps its start; a cost of infinity marks a start
-    without finite value.
+    without finite value. `far`: see `normal_equations`.
     """
     theta = start.copy()
     count, parameters = theta.shape
@@ -87,7 +95,7 @@ def minimise(model: Model, batch: Batch, start: Array, *, iterations: int = 60, 
     damping, growth = np.full(count, 1e-2), np.full(count, 2.0)
     active = np.flatnonzero(np.isfinite(cost))
     index = np.arange(parameters)
-    gradient, hessian = normal_equations(batch, theta, scaled, slopes)
+    gradient, hessian = normal_equations(batch, theta, scaled, slopes, far=far)
     for _ in range(iterations):
         if not active.size:
             break
@@ -107,7 +115,7 @@ def minimise(model: Model, batch: Batch, start: Array, *, iterations: int = 60, 
         if won.size:
             theta[won], cost[won], residual[won] = trial[better], trial_cost[better], trial_residual[better]
             gradient[won], hessian[won] = normal_equations(
-                part.rows(np.flatnonzero(better)), trial[better], scaled[better], slopes[better]
+                part.rows(np.flatnonzero(better)), trial[better], scaled[better], slopes[better], far=far
             )
         shrink = np.clip(1.0 - (2.0 * np.clip(kept, 0.0, 1.0) - 1.0) ** 3, 0.1, 2.0)
         damping[active] = np.where(better, np.maximum(damping[active] * shrink, 1e-8), damping[active] * growth[active])

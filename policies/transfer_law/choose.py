@@ -13,6 +13,7 @@ from policies.records import Interval
 Array = NDArray[np.float64]
 
 FRACTIONS = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+STAY = 0.12  # once away from the baseline, so much less certainty is needed to stay away
 _Z90 = 1.6448536269514722
 
 
@@ -85,7 +86,7 @@ def choose(problem: Problem, current: Array, rules: Rules, *, away: bool) -> Cho
     """
     aim, mean, sd, bound = cautious_plan(problem, rules.caution)
     better = probability(mean, sd) if mean else 0.0
-    bar = rules.sure if not away else 0.5 * (1.0 + rules.sure) - 0.15
+    bar = rules.sure if not away else rules.sure - STAY
     base = problem.feasible.mixture(problem.feasible.cost_shares(problem.baseline))
     if mean < rules.least_gain or better < bar:
         kept = step_towards(current, base, rules.step)

@@ -67,8 +67,8 @@ class LawPolicy(BasePolicy):
         "sweeps": 2,
         "plateau": 0.02,  # fall of log loss per log draw below which nothing is being learnt yet
         "plateau_until": 0.15,  # part of the budget after which probing begins all the same
-        "caution": 1.0,  # standard deviations taken off a predicted gain
-        "sure": 0.9,  # least probability that the plan ends better than the baseline
+        "caution": 1.5,  # standard deviations taken off a predicted gain
+        "sure": 0.97,  # least probability that the plan ends better than the baseline
         "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
         "pace": 5.0,  # the mixture moves (total variation) at most so much per budget drawn
         "least_share": 0.1,  # least share of every domain, times 1/K: keeps the law identified
