@@ -3,7 +3,7 @@
 from .errors import FetchError, NoRegistry, PackageUnavailable, TooFewDomains, Unreachable, WrongContent
 from .fetching import fetch
 from .manifest import Entry, Manifest
-from .phantoms import PhantomDomain, hub_island, shared_domains, write_phantoms
+from .phantoms import PhantomDomain, hub_island, shared_domains, stand_ins, write_phantoms
 from .section import data_section
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "fetch",
     "hub_island",
     "shared_domains",
+    "stand_ins",
     "write_phantoms",
 ]

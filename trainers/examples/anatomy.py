@@ -29,7 +29,7 @@ class Scanner:
 
 
 SCANNERS: dict[Modality, Scanner] = {
-    "ct": Scanner((-0.7, 0.1, -0.2, 0.2, 1.5), offset=50, scale=150),
+    "ct": Scanner((-0.7, 0.1, -0.2, 0.2, 1.5), offset=0, scale=400),
     "t1": Scanner((1.5, 0.2, -1.2, 0.6, -0.8), offset=600, scale=100),
     "t2": Scanner((0.8, -0.4, 1.6, 0.0, -1.0), offset=600, scale=100, sign=-1.0),
     "pet": Scanner((-0.9, -0.2, -0.5, 1.5, -0.4), offset=1000, scale=160),

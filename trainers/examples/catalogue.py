@@ -5,7 +5,7 @@ are fetched with their ordinary clients. Every file is pinned by its SHA-256. An
 too; one from apt is not, because distributions rebuild packages around the same files.
 
 `subject` names who is in the volume, so that training and held-out data can be kept apart. Group templates made of
-the same people share a subject.
+the same people share a subject. File names do not hold the subject, since reports cut subjects out of names.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ CATALOGUE: tuple[Package, ...] = (
         volumes=(
             Volume(
                 "ct",
-                "lung1",
+                "radiomics-lung-1",
                 "lung1",
                 _RADIOMICS + "lung1_image.nrrd",
                 "379fa48bf34cfa961e6f5ec19c0c38757a30b9aa884212ef28dc29b5061c64ed",
@@ -85,7 +85,7 @@ CATALOGUE: tuple[Package, ...] = (
             ),
             Volume(
                 "ct",
-                "lung2",
+                "radiomics-lung-2",
                 "lung2",
                 _RADIOMICS + "lung2_image.nrrd",
                 "aa2b94eec79127ed786798ac8dc3c013010e1692d5787bebfae1a1e9685a4651",
@@ -94,7 +94,7 @@ CATALOGUE: tuple[Package, ...] = (
             ),
             Volume(
                 "t1gd",
-                "brain1",
+                "radiomics-brain-1",
                 "brain1",
                 _RADIOMICS + "brain1_image.nrrd",
                 "fffdb111ee8b428ede7256707393c927a7d5be912f0604cf3c6f1bd5fc9644cf",
@@ -102,7 +102,7 @@ CATALOGUE: tuple[Package, ...] = (
             ),
             Volume(
                 "t1gd",
-                "brain2",
+                "radiomics-brain-2",
                 "brain2",
                 _RADIOMICS + "brain2_image.nrrd",
                 "d35a1c6a3e1eb72bae97c5515472fbe057fb38ee8e1e199215d1c3c6f292332e",
@@ -128,14 +128,14 @@ CATALOGUE: tuple[Package, ...] = (
             ),
             Volume(
                 "t2pd",
-                "icbm152",
+                "mni152",
                 "avg152_t2",
                 _SPM + "canonical/avg152T2.nii",
                 "6466e5f99fbfd73ee0da5a34bf6c6ade22eea4399bcb9bb002ab5831d925e877",
             ),
             Volume(
                 "t2pd",
-                "icbm152",
+                "mni152",
                 "avg152_pd",
                 _SPM + "canonical/avg152PD.nii",
                 "8450df557b6694dc9bb0d7b18ffe4b8df2182a1a9a9d3e0a4b76f58192e69f46",
@@ -181,7 +181,7 @@ CATALOGUE: tuple[Package, ...] = (
         volumes=(
             Volume(
                 "t1",
-                "icbm152",
+                "mni152",
                 "icbm152",
                 _NILEARN + "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz",
                 "421a10e872fd6cadae7f61d358dffbcc1795a497d61ee76c5dda2503e1a1e9e6",
@@ -270,7 +270,7 @@ CATALOGUE: tuple[Package, ...] = (
         volumes=(
             Volume(
                 "t1",
-                "colin27",
+                "colin-27",
                 "colin27",
                 "./usr/share/mricron/templates/ch2.nii.gz",
                 "a009051127f64dc3dd554d5f5b589870ea72106d9642c21b4e7093e478cfc309",
@@ -286,7 +286,7 @@ CATALOGUE: tuple[Package, ...] = (
         volumes=(
             Volume(
                 "ct",
-                "cranium",
+                "invesalius",
                 "cranium",
                 "./usr/share/doc/invesalius-examples/examples/Cranium.inv3!tmpocjcea/matrix.dat",
                 "d87fd5e6aaf2c4fdf4f3fe28ee3335192fc2464ed8e9682fc78530cb837938da",

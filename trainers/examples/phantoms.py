@@ -45,13 +45,22 @@ def hub_island(leaves: int = 4, patterns: int = 1) -> tuple[PhantomDomain, ...]:
     The hub's tissue is made of the patterns of all leaves, so each of its draws teaches all of them. Leaves share
     nothing with each other. The island shares nothing with anyone.
     """
-    kinds: tuple[Modality, ...] = ("ct", "t2", "pet", "t1")
+    looks: tuple[Modality, ...] = ("ct", "t2", "pet", "t1")
     names = ["hub", *(f"leaf_{i + 1}" for i in range(leaves)), "island"]
-    modalities: list[Modality] = ["t1", *(kinds[i % len(kinds)] for i in range(leaves)), "t2"]
-    counts = [leaves * patterns, *[patterns] * leaves, patterns]
-    shared = np.zeros((leaves + 2, leaves + 2))
+    return _star(names, ["t1", *(looks[i % len(looks)] for i in range(leaves)), "t2"], patterns)
+
+
+def stand_ins() -> tuple[PhantomDomain, ...]:
+    """Phantoms under the names of the real example domains, where those cannot be had: T1 is the hub, CT the island."""
+    return _star(["t1", "t1gd", "t2pd", "epi", "nuclear", "ct"], ["t1", "t1", "t2", "t2", "pet", "ct"], 1)
+
+
+def _star(names: Sequence[str], modalities: Sequence[Modality], patterns: int) -> tuple[PhantomDomain, ...]:
+    """The first domain has the patterns of all but the last; the last has its own."""
+    leaves = len(names) - 2
+    shared = np.zeros((len(names), len(names)))
     shared[0, 1:-1], shared[1:-1, 0] = 1 / leaves, 1.0
-    return shared_domains(names, modalities, counts, shared.tolist())
+    return shared_domains(names, modalities, [leaves * patterns, *[patterns] * (leaves + 1)], shared.tolist())
 
 
 def write_phantoms(
@@ -95,7 +104,7 @@ def _write(root: Path, domain: PhantomDomain, number: int, random: np.random.Gen
     image.header.set_xyzt_units("mm")
     content = gzip.compress(image.to_bytes(), compresslevel=1, mtime=0)
     subject = f"{domain.name}-{number:02d}"
-    file = f"{domain.name}/{subject}.nii.gz"
+    file = f"{domain.name}/volume_{number:02d}.nii.gz"
     manifests.write(root / file, content)
     source = {"package": "isthmus", "licence": "Apache-2.0", "modality": domain.modality}
     held_out = number % HOLD_OUT_EVERY == 0

@@ -11,7 +11,6 @@ from . import manifest as manifests
 from .manifest import Entry, Manifest
 
 KINDS = {"ct": "ct", "nuclear": "pet", "pet": "pet"}  # all others are MR
-PHANTOM_WINDOW = (-250.0, 350.0)  # HU: two standard deviations of a phantom's texture, both ways
 
 
 def data_section(manifest: Manifest) -> dict[str, Any]:
@@ -21,10 +20,7 @@ def data_section(manifest: Manifest) -> dict[str, Any]:
 
 def _domain(manifest: Manifest, name: str) -> dict[str, Any]:
     modality = manifest.of(name)[0].source.get("modality", name)
-    block: dict[str, Any] = {"path": f"{name}.csv", "kind": KINDS.get(modality, "mr")}
-    if manifest.kind == "phantoms" and block["kind"] == "ct":
-        block["window"] = list(PHANTOM_WINDOW)
-    return block
+    return {"path": f"{name}.csv", "kind": KINDS.get(modality, "mr")}
 
 
 def write_tables(root: Path, manifest: Manifest) -> None:

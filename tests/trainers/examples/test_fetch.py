@@ -149,6 +149,7 @@ def test_catalogue_is_consistent() -> None:
     assert len({v.file for v in volumes}) == len(volumes)
     assert len({v.domain for v in volumes}) >= 5
     assert all(len(v.sha256) == 64 for v in volumes)
+    assert not any(v.subject in v.name for v in volumes)
     assert all(p.sha256 or p.client == "apt" for p in CATALOGUE)
     for domain in {v.domain for v in volumes}:
         assert len({v.subject for v in volumes if v.domain == domain}) >= 2

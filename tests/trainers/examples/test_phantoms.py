@@ -8,9 +8,11 @@ import nibabel
 import numpy as np
 import pytest
 
-from trainers.examples import Entry, hub_island, manifest, shared_domains, write_phantoms
+from trainers.examples import Entry, data_section, hub_island, manifest, shared_domains, stand_ins, write_phantoms
 from trainers.examples.anatomy import anatomy
+from trainers.examples.catalogue import CATALOGUE
 from trainers.examples.patterns import PERIOD, WAVES, dictionaries, shared_parts, texture
+from trainers.examples.section import KINDS
 
 
 def power(regions: np.ndarray, volume: np.ndarray, pattern: int) -> float:
@@ -65,6 +67,13 @@ def test_the_dial_is_met_exactly() -> None:
     parts = shared_parts({d.name: d.patterns for d in domains})
     assert parts == {"a": {"b": 0.5, "c": 0.25}, "b": {"a": 0.5, "c": 0.0}, "c": {"a": 0.5, "b": 0.0}}
     assert [len(d.patterns) for d in domains] == [4, 4, 2]
+
+
+def test_stand_ins_have_the_names_and_kinds_of_the_real_domains(tmp_path: Path) -> None:
+    real = {v.domain for p in CATALOGUE for v in p.volumes}
+    assert {d.name for d in stand_ins()} == real
+    manifest = write_phantoms(tmp_path, domains=stand_ins(), volumes=2, size=16)
+    assert {n: d["kind"] for n, d in data_section(manifest)["domains"].items()} == {n: KINDS.get(n, "mr") for n in real}
 
 
 @pytest.mark.parametrize(

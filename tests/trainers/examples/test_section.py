@@ -22,7 +22,7 @@ def test_phantoms_can_be_read_as_configured(tmp_path: Path) -> None:
     manifest = write_phantoms(tmp_path, domains=hub_island(leaves=1), volumes=4, size=20)
     config = DataConfig(**data_section(manifest), root=str(tmp_path), crop=16)
     assert {n: d.kind for n, d in config.domains.items()} == {"hub": "mr", "island": "mr", "leaf_1": "ct"}
-    assert config.domains["leaf_1"].clip_window == (-250.0, 350.0)
+    assert config.domains["leaf_1"].clip_window == (-1000.0, 1000.0)
     for name, domain in config.domains.items():
         sources = find_sources(name, domain, tmp_path)
         assert [s.path for s in sources] == [tmp_path / e.file for e in manifest.of(name)]
