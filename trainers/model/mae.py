@@ -9,6 +9,7 @@ from monai.networks.nets import MaskedAutoEncoderViT
 
 from trainers.model.patches import hidden_patches_mse, patchify
 from trainers.model.shape import MLP_FACTOR, ModelShape
+from trainers.model.start import look_near, spread_positions
 
 
 class MaskedAutoencoder(MaskedAutoEncoderViT):  # type: ignore[misc]  # MONAI ships no types
@@ -19,6 +20,7 @@ class MaskedAutoencoder(MaskedAutoEncoderViT):  # type: ignore[misc]  # MONAI sh
 
     * the visible patches are an argument, so a draw has the same mask on any rank and in any batch;
     * the mask tokens follow the precision of the decoder's input, so it runs under bf16 autocast;
+    * the starting values leave no plateau (`trainers.model.start`);
     * the layer norms that MONAI builds for cross attention and never calls are frozen, since
       distributed training waits for the gradient of every trainable parameter.
     """
@@ -40,6 +42,9 @@ class MaskedAutoencoder(MaskedAutoEncoderViT):  # type: ignore[misc]  # MONAI sh
                 decoder_num_layers=shape.decoder_layers,
                 decoder_num_heads=shape.decoder_heads,
             )
+            spread_positions(self.patch_embedding.position_embeddings, shape.grid)
+            spread_positions(self.decoder_pos_embedding, shape.grid)
+        look_near(self)
         self.shape = shape
         for name, parameter in self.named_parameters():
             if ".norm_cross_attn." in name:
