@@ -83,28 +83,28 @@ class TrainConfig(Strict):
     global_batch: PositiveInt = 32
     micro_batch: PositiveInt | None = None
     lr: PositiveFloat = 1e-3
-    min_lr: float = Field(0.0, ge=0)
+    min_lr: float = Field(default=0.0, ge=0)
     warmup: PositiveFloat | Literal[0] = 0.05
     schedule: Literal["wsd", "cosine"] = "wsd"
-    decay_fraction: float = Field(0.2, ge=0, le=1)
-    weight_decay: float = Field(0.05, ge=0)
+    decay_fraction: float = Field(default=0.2, ge=0, le=1)
+    weight_decay: float = Field(default=0.05, ge=0)
     betas: tuple[float, float] = (0.9, 0.95)
     clip: PositiveFloat = 1.0
     flip_axes: tuple[Literal[0, 1, 2], ...] = ()
-    ema: float = Field(0.99, ge=0, lt=1)
+    ema: float = Field(default=0.99, ge=0, lt=1)
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
     sharding: Literal["ddp", "fsdp"] = "ddp"
-    loader_workers: int = Field(0, ge=0)
+    loader_workers: int = Field(default=0, ge=0)
     prefetch_factor: PositiveInt = 2
     decision_lag: PositiveInt | None = None
-    eval_fraction: float = Field(0.05, gt=0, le=0.5)
+    eval_fraction: float = Field(default=0.05, gt=0, le=0.5)
     max_eval_crops: PositiveInt = 256
     advisor_timeout_seconds: PositiveFloat = 120.0
     deterministic: bool = False
     checkpoint_every: PositiveInt | None = None
     keep_checkpoints: PositiveInt = 2
-    max_missing: float = Field(0.2, ge=0, lt=1)
+    max_missing: float = Field(default=0.2, ge=0, lt=1)
     trace: bool = False
     progress_seconds: PositiveFloat = 2.0
 
@@ -205,7 +205,7 @@ class RayConfig(Strict):
     use_gpu: bool = False
     cpus_per_worker: PositiveFloat = 1.0
     resources: dict[str, float] = Field(default_factory=dict)
-    max_failures: int = Field(100, ge=-1)
+    max_failures: int = Field(default=100, ge=-1)
     collective_timeout_seconds: PositiveInt = 600
     threads_per_worker: PositiveInt = 1
     resize_seconds: PositiveFloat = 60.0

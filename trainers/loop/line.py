@@ -101,8 +101,8 @@ class AdvisorLine:
             stored = held.result(HOLD_SECONDS)
         except Exception as error:
             log.warning("the hold could not be stored: %s: %s", type(error).__name__, error)
-            body = {"report": question.report.position, "why": why, "weights": dict(kept), "applied": True}
-            self.note("hold_applied", question.boundary, body)
+            body = {"report": question.report.position, "why": why, "weights": dict(kept)}
+            self.note("hold", question.boundary, body)
             return ours
         return stored if find_fault(stored, question.boundary, domains) is None else ours
 
