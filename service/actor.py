@@ -32,6 +32,10 @@ T = TypeVar("T")
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+class OwnerLost(RuntimeError):
+    """The owner cannot be kept alive: see to its node or its store, then resume."""
+
+
 class OwnerActor:
     """`Owner` with its own journal connection, in a process of its own."""
 
@@ -155,12 +159,20 @@ class ActorAdvisor:
 
     def ask(self, method: str, *args: Any) -> Any:
         """Safe to repeat: every call of an owner gives the same when it is asked again."""
+        why = ""
         for _ in range(ASK_AGAIN):
             if self._actor is None:
                 self._actor = self._address.reach()
             try:
                 return ray.get(getattr(self._actor, method).remote(*args))
             except (ActorDiedError, ActorUnavailableError) as error:
-                log.warning("the owner of '%s' was lost, making it again: %s", self._address.allocation, error)
+                why = cause(error)
+                log.warning("the owner of '%s' was lost, making it again: %s", self._address.allocation, why)
                 self._actor = None
-        raise ConnectionError(f"the owner of '{self._address.allocation}' was lost {ASK_AGAIN} times in a row")
+        raise OwnerLost(f"the owner of '{self._address.allocation}' was lost {ASK_AGAIN} times in a row: {why}")
+
+
+def cause(error: BaseException) -> str:
+    """The last line of what Ray says, which names the cause; the rest is its traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -32,11 +32,22 @@ class Student:
 
     def restore(self) -> None:
         """The last dump; the events after it follow with the next `catch_up`."""
-        snapshot = self._journal.latest_snapshot(self._allocation)
-        self.policy: BasePolicy = self.spec.build() if snapshot is None else self.spec.load(snapshot.state)
-        self.seen = 0 if snapshot is None else snapshot.event
+        self.policy, self.seen = self._last_dump()
         failed = self._journal.events(self._allocation, kinds=["fit_failed"], active=True)
         self._skipped = {int(event.body["event"]) for event in failed}
+
+    def _last_dump(self) -> tuple[BasePolicy, int]:
+        """The policy and the event it has seen; one that has seen nothing where no dump can be read.
+
+        A dump of an older version may be unreadable; the reports are always there to learn from again.
+        """
+        snapshot = self._journal.latest_snapshot(self._allocation)
+        if snapshot is not None:
+            try:
+                return self.spec.load(snapshot.state), snapshot.event
+            except Exception as error:
+                log.warning("the policy's dump cannot be read (%r); all its reports are replayed", error)
+        return self.spec.build(), 0
 
     def catch_up(self) -> str | None:
         """Take in every event not seen yet; returns why the newest could not be used, or None."""

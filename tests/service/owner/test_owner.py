@@ -117,6 +117,15 @@ def test_replay_without_any_dump_gives_the_same_decisions(journal: Journal) -> N
     assert again._student.policy.dump() == expected
 
 
+def test_dump_of_another_version_is_no_obstacle(journal: Journal) -> None:
+    owner = begin(journal)
+    for position in (60, 160):
+        owner.decide(make_report(position))
+    with journal._engine.begin() as connection:
+        connection.exec_driver_sql("update snapshots set state = '{}'")
+    assert Owner(journal, "run").decide(make_report(260)).detail == "from 3 reports"
+
+
 def test_report_without_decision_is_taken_up_again(journal: Journal) -> None:
     """As after a kill between the journal and the fit."""
     owner = begin(journal)
