@@ -59,23 +59,31 @@ def ends_chart(story: Story, final: Final, look: Look) -> Chart:
     )
 
 
-def gain_chart(story: Story) -> Chart:
-    """Gain of the rest of the plan over the baseline, as each refit saw it."""
+def gain_chart(story: Story, measured: Interval | None) -> Chart:
+    """Gain of the whole run over the baseline as each refit foresaw it, and the measured one, if any."""
     known = [(d.position, d.gain) for d in predicted_ends(story) if d.gain is not None]
     known = [(at, gain) for at, gain in known if math.isfinite(gain.mean)]
-    trace = _bars([at for at, _ in known], [relative(gain, story.objective) or gain for _, gain in known], "#0072b2")
-    trace["text"] = [gain_words(gain, story.objective) for _, gain in known]
-    trace["hovertemplate"] = "refit at draw %{x:,}<br>%{text}<extra></extra>"
     plain = story.objective == "mean_log"
+    data = [_gains([at for at, _ in known], [gain for _, gain in known], story.objective, "#0072b2")]
+    if measured is not None and plain:
+        data.append(_gains([story.reached], [measured], story.objective, "#d55e00"))
+        data[-1]["marker"] |= {"symbol": "diamond", "size": 10}
     return chart(
-        [trace],
+        data,
         height=260,
-        label="Gain over the baseline still ahead at each refit, with its 90 % interval",
+        label="Gain over the baseline as each refit foresaw it, with its 90 % interval",
         showlegend=False,
         xaxis=axis("refit at draw", tickformat="~s", range=[0, story.budget * 1.03]),
         yaxis=axis("mean loss lower by" if plain else f"gain in {story.objective}", tickformat=".1%" if plain else ""),
         shapes=[level(0.0, MUTED)],
     )
+
+
+def _gains(at: list[int], gains: list[Interval], objective: str, colour: str) -> Trace:
+    trace = _bars(at, [relative(gain, objective) or gain for gain in gains], colour)
+    trace["text"] = [gain_words(gain, objective) for gain in gains]
+    trace["hovertemplate"] = "draw %{x:,}<br>%{text}<extra></extra>"
+    return trace
 
 
 def _measured(story: Story, target: str, look: Look) -> Trace:

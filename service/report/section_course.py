@@ -71,7 +71,7 @@ def refits_section(facts: Facts) -> Section:
             ]
         )
         before = decision.weights
-    head = ["from draw", "reason", "why", "mixture", "gain ahead", "limits reached", "CPU"]
+    head = ["from draw", "reason", "why", "mixture", "predicted gain", "limits reached", "CPU"]
     return Section("refits", "All refits", lead, table(head, rows, numbers=(0, 6), texts=(2, 3)) if rows else "")
 
 

@@ -55,7 +55,7 @@ def gain_section(facts: Facts) -> Section:
     else:
         said.append("It was not measured: that needs a second run (<code>--compare uniform</code>).")
     text = "".join(f'<p class="say">{one}</p>' for one in said)
-    return Section("gain", f"Gain over {found.baseline}", lead, text + _pairs(facts) + _ahead(facts))
+    return Section("gain", f"Gain over {found.baseline}", lead, text + _pairs(facts) + _foreseen(facts))
 
 
 def _losers(measured: Measured) -> list[str]:
@@ -65,16 +65,14 @@ def _losers(measured: Measured) -> list[str]:
     return [f"Not every target gained: higher ended {', '.join(said)}."] if said else []
 
 
-def _ahead(facts: Facts) -> str:
-    """The gain that each refit saw ahead of it; it runs out with the budget."""
-    story = facts.story
+def _foreseen(facts: Facts) -> str:
+    """The gain of the whole run as each refit foresaw it, with the measured one at the end."""
+    story, measured = facts.story, facts.learnt.measured
     if not any(d.gain is not None and math.isfinite(d.gain.mean) for d in predicted_ends(story)):
         return ""
-    head = (
-        f"Gain still ahead at each refit<small>the plan for the rest of the run, against going over to "
-        f"{esc(facts.learnt.baseline)} from there</small>"
-    )
-    return grid([(head, facts.figures.place(gain_chart(story)))], 1)
+    head = "The gain as each refit foresaw it" + ("<small>diamond: measured</small>" if measured else "")
+    chart = gain_chart(story, None if measured is None else measured.gain)
+    return grid([(head, facts.figures.place(chart))], 1)
 
 
 def coverage(story: Story, found: Learnt) -> str:

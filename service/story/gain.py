@@ -19,8 +19,8 @@ def run_gain(story: Story) -> Interval | None:
     """Objective at the end under the baseline from the first draw on, minus that under this run's own draws.
 
     A run that is not at its end is taken to go on with its last mixture. The decisions' own `gain`
-    is another thing: what is still ahead, against going over to the baseline from there. None
-    without a law, or where the law does not know all domains.
+    is the same as they foresaw it; this is the account with the last law and the draws that were
+    made. None without a law, or where the law does not know all domains.
     """
     law = story.law
     if law is None or not story.reports or set(law.domains) != set(story.names):

@@ -17,7 +17,7 @@ from service.report.learnt import learnt_from
 from service.report.palette import COLOURS, INK, looks
 from service.report.plot import Chart
 from service.report.svg import shade, story_looks
-from service.story import law_curves, read_story
+from service.story import law_curves, read_story, run_gain
 
 from .conftest import BUDGET, NAMES, STEP, summary, tell
 
@@ -25,7 +25,7 @@ from .conftest import BUDGET, NAMES, STEP, summary, tell
 def charts(journal: Journal, name: str) -> list[Chart]:
     story = read_story(journal, name)
     found, look, curves = learnt_from(story), story_looks(story), law_curves(story)
-    drawn = [mixture_chart(story, look), gain_chart(story)]
+    drawn = [mixture_chart(story, look), gain_chart(story, run_gain(story))]
     for final in found.finals:
         drawn.append(loss_chart(story, final.target, look[final.target], curves.get(final.target), final))
         drawn.append(ends_chart(story, final, look[final.target]))
