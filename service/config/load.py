@@ -15,8 +15,9 @@ from service.config.model import Config
 from service.config.yaml import parse
 from trainers.config.training import FREE_ON_RESUME
 
-# Keys that neither draw nor learn: a resumed run may change them.
+# Keys that a resumed run may change: they neither draw nor learn, or are journaled when they change.
 _FREE = ("tracking", "ray")
+STEERING = ("policy.mode", "policy.pin")
 
 
 def load_config(file: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -44,7 +45,8 @@ def changed_keys(before: Config, after: Config) -> list[str]:
     found = []
     for key in _differences(before.model_dump(mode="json"), after.model_dump(mode="json")):
         part = key.split(".")
-        if part[0] not in _FREE and not (part[0] == "train" and part[1] in FREE_ON_RESUME):
+        free = part[0] in _FREE or key.startswith(STEERING) or (part[0] == "train" and part[1] in FREE_ON_RESUME)
+        if not free:
             found.append(key)
     return found
 

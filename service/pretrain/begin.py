@@ -15,6 +15,7 @@ from service.journal import Journal
 from service.pretrain.console import Console
 from service.runs import RunFolder, locked
 from trainers.loop import learning_rate
+from trainers.loop.folder import CheckpointFolder
 from trainers.volumes import PreparedData, prepare
 
 LR_POINTS = 256
@@ -87,6 +88,7 @@ def begun(config: Config, data: PreparedData, console: Console) -> Iterator[Run]
             save_config(config, folder.config)
         with Journal(folder.store(config)) as journal:
             if folder.name not in journal.allocations():
+                _check_no_checkpoints(folder)
                 spec = config.spec({name: domain.pool for name, domain in data.domains.items()}, _about(config, data))
                 spec = dataclasses.replace(spec, lr_plan=lr_plan(config))
                 spec.build()
@@ -112,6 +114,20 @@ def _finished(folder: RunFolder, config: Config) -> bool:
     with Journal(folder.store(config)) as journal:
         event = journal.last(folder.name, ["finished"])
         return event is not None and event.position >= config.budget
+
+
+def _check_no_checkpoints(folder: RunFolder) -> None:
+    """Checkpoints without their journal would go on with a policy that has forgotten everything."""
+    if newest_checkpoint(folder) is not None:
+        raise BadConfig(
+            f"run '{folder.name}' has checkpoints but its journal is gone; put the journal back, "
+            "or start another run with --set name=..."
+        )
+
+
+def newest_checkpoint(folder: RunFolder) -> int | None:
+    """The draw that the newest checkpoint was taken at, None before the first."""
+    return max(CheckpointFolder(folder.path / "checkpoints", keep=1).positions(), default=None)
 
 
 def _about(config: Config, data: PreparedData) -> dict[str, Any]:

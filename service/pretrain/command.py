@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from service.config import BadConfig, Config, load_config, load_resumed
+from service.config.load import STEERING
 from service.pretrain import compare as comparison
 from service.pretrain.begin import Run, begun, prepare_data, settle_name
 from service.pretrain.console import Console
@@ -24,6 +25,11 @@ class Request:
     dry_run: bool = False
     compare: str | None = None
 
+    @property
+    def steers(self) -> bool:
+        """Whether a run that goes on is given another mode or pins by hand."""
+        return self.resume is not None and any(o.strip().startswith(STEERING) for o in self.overrides)
+
 
 def pretrain(request: Request, console: Console) -> None:
     """Train, track and report one run, or two with `compare`.
@@ -39,7 +45,7 @@ def pretrain(request: Request, console: Console) -> None:
         dry_run(config, console)
         return
     data = prepare_data(config, console)
-    _run(config, data, request.compare, console)
+    _run(config, data, request, console)
 
 
 def read(request: Request, console: Console) -> Config:
@@ -56,24 +62,26 @@ def read(request: Request, console: Console) -> Config:
     return config if request.dry_run else settle_name(config, console)
 
 
-def _run(config: Config, data: PreparedData, compare: str | None, console: Console) -> None:
+def _run(config: Config, data: PreparedData, request: Request, console: Console) -> None:
     from service.pretrain.cluster import connected
     from service.pretrain.ending import tell
     from service.pretrain.session import train
 
     with begun(config, data, console) as run, connected(config.ray):
-        result = train(run, console)
-        if compare is not None:
-            _measure(run, compare, console)
+        more = "" if request.compare is None else f" --compare {request.compare}"
+        resume = f"{run.folder.path}{more}"
+        result = train(run, console, resume=resume, steer=request.steers)
+        if request.compare is not None:
+            _measure(run, request.compare, resume, console)
         tell(run, result, console)
 
 
-def _measure(run: Run, policy: str, console: Console) -> None:
+def _measure(run: Run, policy: str, resume: str, console: Console) -> None:
     """Run the other policy on the same data, seed and budget, and let the first run's report show both."""
     from service.pretrain.session import train
 
     console.line(f"now the same again with policy '{policy}', to measure the gain")
     with begun(comparison.other_config(run, policy), run.data, console) as other:
-        train(other, console)
+        train(other, console, resume=resume)
         comparison.note(run, other.name)
     train(run, console)  # finished: writes the report again, with both, and tracks it

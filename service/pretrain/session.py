@@ -8,8 +8,9 @@ from typing import Any
 
 import ray
 
+from policies import Decision
 from service.actor import OwnerAddress, stop_actor
-from service.pretrain.begin import Run
+from service.pretrain.begin import Run, newest_checkpoint
 from service.pretrain.console import Console
 from service.pretrain.lines import mixture
 from service.pretrain.watch import Watch
@@ -29,8 +30,11 @@ class Stopped(RuntimeError):
     """A person or a supervisor ended the run; it can be resumed."""
 
 
-def train(run: Run, console: Console) -> TrainResult | None:
+def train(run: Run, console: Console, *, resume: str = "", steer: bool = False) -> TrainResult | None:
     """Train to the end of the budget, then write the report; None if that had been done before.
+
+    `resume` is what to type to go on with a run that is stopped; `steer` has the configuration's
+    mode and pins put in force in mid-run.
 
     However it ends, the tracker sends what it can, and neither actor outlives the call.
 
@@ -47,24 +51,27 @@ def train(run: Run, console: Console) -> TrainResult | None:
     try:
         if not run.finished:
             console.line(f"run '{run.name}' in {run.folder.path}: {run.config.budget:,} draws on {_workers(run)}")
-            result = _fit(run, address, tracker, console)
+            result = _fit(run, address, tracker, console, steer)
         status = "FINISHED"
         write_report(run.journal, run.name, run.folder.report)
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
-        raise Stopped(f"stopped; go on with: isthmus pretrain --resume {run.folder.path}") from None
+        raise Stopped(f"stopped; go on with: isthmus pretrain --resume {resume or run.folder.path}") from None
     finally:
         stop_actor("owner", address.url, address.allocation)
         tracker.finish(status, console)
     return result
 
 
-def _fit(run: Run, address: OwnerAddress, tracker: _Tracking, console: Console) -> TrainResult:
+def _fit(run: Run, address: OwnerAddress, tracker: _Tracking, console: Console, steer: bool) -> TrainResult:
     stop_actor("owner", address.url, address.allocation)  # one left by a driver that was killed may be of older code
-    first = address.advisor().start()
-    if not first.replayed:
-        console.line(f"starts with {mixture(first.weights)} ({first.reason})")
-    config = run.config
+    config, advisor = run.config, address.advisor()
+    first = advisor.start()
+    if steer:
+        advisor.ask("set_mode", config.policy.mode, config.policy.pin)
+        pins = f", pinned {mixture(config.policy.pin)}" if config.policy.pin else ""
+        console.line(f"from the next decision on the mode is {config.policy.mode}{pins}")
+    console.line(_where(run, first))
     job = TrainJob(
         name=run.name,
         run_dir=str(run.folder.path),
@@ -80,6 +87,13 @@ def _fit(run: Run, address: OwnerAddress, tracker: _Tracking, console: Console) 
     )
     with Watch(run.journal, run.name, str(run.folder.path), config.budget, console, tracker.beat):
         return fit(job, config.ray)
+
+
+def _where(run: Run, first: Decision) -> str:
+    position = newest_checkpoint(run.folder)
+    if position is None:
+        return f"starts with {mixture(first.weights)} ({first.reason})"
+    return f"goes on from the checkpoint at draw {position:,}"
 
 
 def _workers(run: Run) -> str:

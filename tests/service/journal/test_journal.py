@@ -155,3 +155,14 @@ def test_store_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
         Journal(f"sqlite:///{tmp_path}/file/journal.db")
     with pytest.raises(JournalError, match="cannot be opened"):
         Journal("no url at all")
+
+
+def test_full_disk_is_one_sentence_and_leaves_the_chain_whole(journal: Journal) -> None:
+    epoch = journal.open("run")
+    with journal._engine.connect() as connection:  # the pool hands the same connection out again
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(JournalError, match="could not be written: database or disk is full"):
+        journal.append("run", "report", {"text": "x" * 100_000}, epoch=epoch)
+    journal.append("run", "report", {"text": "small"}, epoch=epoch)
+    assert journal.verify("run") == 2

@@ -108,6 +108,26 @@ def test_resumed_run_keeps_its_configuration(config: Config, pooled: PreparedDat
         find_run(tmp_path / "none")
 
 
+def test_mode_and_pins_may_change_in_mid_run(config: Config, pooled: PreparedData) -> None:
+    with begun(config, pooled, silent()) as run:
+        folder = str(run.folder.path)
+    request = Request(resume=folder, overrides=("policy.mode=pause", "policy.pin.ct=0.4"))
+    assert request.steers
+    assert read(request, silent()).policy.pin == {"ct": 0.4}
+    assert not Request(resume=folder, overrides=("ray.workers=4",)).steers
+    with pytest.raises(BadConfig, match=r"policy\.name cannot change"):
+        read(Request(resume=folder, overrides=("policy.name=proportional",)), silent())
+
+
+def test_checkpoints_without_their_journal_are_refused(config: Config, pooled: PreparedData) -> None:
+    with begun(config, pooled, silent()) as run:
+        (run.folder.path / "checkpoints" / "draw-000000000384").mkdir(parents=True)
+        journal = run.folder.path / "journal.db"
+    journal.unlink()
+    with pytest.raises(BadConfig, match="has checkpoints but its journal is gone"), begun(config, pooled, silent()):
+        pass
+
+
 def test_learning_rate_plan_is_the_sum_that_reports_carry(config: Config) -> None:
     plan = lr_plan(config.model_copy(update={"budget": 38400, "interval": 3840}))
     assert len(plan) < 700
