@@ -9,16 +9,20 @@ Ray does not try it again.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainers.config.training import RayConfig
 from trainers.faults import VARIABLE as FAULT_VARIABLE
 from trainers.loop.errors import RunStopped
 from trainers.loop.job import TrainJob, TrainResult
+
+if TYPE_CHECKING:
+    from trainers.loop.comm import Comm
 
 AUTH_VARIABLE = "RAY_AUTH_MODE"
 SECONDS_BETWEEN_REPORTS = 10.0  # ray.train.report can cost two seconds
@@ -88,21 +92,21 @@ def train_worker(config: dict[str, Any]) -> TrainResult | Exception:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     comm = DistComm(get_device())
     try:
-        return run(config["job"], comm, _PointerReports(comm))
+        return run(config["job"], comm, _PointerReports(comm, config["job"].budget))
     except (RunStopped, ValueError) as error:
         return error
 
 
 class _PointerReports:
-    """Tells Ray where our checkpoint lies; all ranks together, and not too often."""
+    """Tells Ray where our checkpoint lies; all ranks together, not too often, and of the last one always."""
 
-    def __init__(self, comm: Any) -> None:
-        self._comm, self._last = comm, -SECONDS_BETWEEN_REPORTS
+    def __init__(self, comm: Comm, budget: int) -> None:
+        self._comm, self._budget, self._last = comm, budget, -math.inf
 
     def __call__(self, path: Path, position: int) -> None:
         import torch
 
-        due = time.monotonic() - self._last >= SECONDS_BETWEEN_REPORTS
+        due = position == self._budget or time.monotonic() - self._last >= SECONDS_BETWEEN_REPORTS
         if not bool(self._comm.broadcast(torch.tensor([due], dtype=torch.uint8))):
             return
         self._last = time.monotonic()
