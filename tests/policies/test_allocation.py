@@ -1,0 +1,125 @@
+"""The allocation is the optimum, keeps every bound, and its prices are slopes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from policies import BadSetup, Domain, fit_joint_law, plan_allocation
+from policies.allocation.plan import make_problem, optimise
+from tests.policies.worlds import World
+
+NAMES = [str(j) for j in range(5)]
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    world = World("hub", 5, 1, 0.002)
+    draws, losses = world.stream(0.4)
+    law = fit_joint_law(draws, losses, pools=[1_000.0, np.inf, np.inf, np.inf, np.inf])
+    return law, dict(zip(NAMES, draws[-1].tolist(), strict=True)), world.budget
+
+
+def domains(**first):
+    return [Domain("0", **{"pool": 1_000, **first}), *(Domain(name, min_share=0.02) for name in NAMES[1:])]
+
+
+@pytest.mark.parametrize("objective", ["mean_log", "mean_excess"])
+@pytest.mark.parametrize("first", [{}, {"max_epochs": 4}, {"max_share": 0.3}, {"cost": 3.0}])
+def test_agrees_with_a_general_solver(fitted, objective, first):
+    law, spent, budget = fitted
+    problem = make_problem(law, domains=domains(**first), spent=spent, budget=budget, objective=objective)
+    y, found, _ = optimise(problem)
+    assert found.kkt < 1e-9
+    G, h, _ = problem.feasible.linear()
+    scale = problem.feasible.remaining / problem.feasible.cost
+
+    def value(z):
+        return problem.outlook.mean(problem.final_of(z))[0]
+
+    general = minimize(
+        value,
+        np.full(5, 0.2),
+        jac=lambda z: problem.outlook.mean(problem.final_of(z))[1] * scale,
+        constraints=[
+            {"type": "eq", "fun": lambda z: z.sum() - 1},
+            {"type": "ineq", "fun": lambda z: h - G @ z, "jac": lambda _: -G},
+        ],
+        method="SLSQP",
+        options={"ftol": 1e-13, "maxiter": 500},
+    )
+    assert value(y) <= general.fun + 1e-7
+    assert np.all(G @ y <= h + 1e-8)
+
+
+def test_bounds_are_kept_and_named(fitted):
+    law, spent, budget = fitted
+    plan = plan_allocation(law, domains=domains(max_share=0.25), spent=spent, budget=budget)
+    assert sum(plan.weights.values()) == pytest.approx(1.0)
+    assert plan.weights["0"] <= 0.25 + 1e-9
+    assert all(plan.weights[name] >= 0.02 - 1e-9 for name in NAMES[1:])
+    assert "max_share of 0" in plan.binding
+    capped = plan_allocation(law, domains=domains(max_epochs=2.5), spent=spent, budget=budget)
+    rest = budget - sum(spent.values())
+    assert spent["0"] + capped.weights["0"] * rest <= 2_500 * (1 + 1e-6)
+    assert "pool of 0" in capped.binding
+
+
+def test_worst_excess_is_a_minimax(fitted):
+    law, spent, budget = fitted
+    arguments = {"domains": domains(), "spent": spent, "budget": budget, "objective": "worst_excess"}
+    baseline = {"0": 0.6, "1": 0.1, "2": 0.1, "3": 0.1, "4": 0.1}
+    problem = make_problem(law, **arguments, baseline=baseline)
+    y, found, _ = optimise(problem)
+    best = problem.outlook.score(problem.final_of(y))
+    assert found.kkt < 1e-9
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        other = problem.feasible.mixture(rng.dirichlet(np.ones(5)))
+        assert problem.outlook.score(problem.final(other)) >= best - 1e-9
+
+
+def test_marginal_gain_and_pool_value_are_slopes(fitted):
+    law, spent, budget = fitted
+    plan = plan_allocation(law, domains=domains(), spent=spent, budget=budget)
+    problem = make_problem(law, domains=domains(), spent=spent, budget=budget)
+    n = problem.final(np.array([plan.weights[name] for name in NAMES]))
+    for j, name in enumerate(NAMES):
+        step = np.zeros(5)
+        step[j] = 0.5
+        difference = problem.outlook.mean(n - step)[0] - problem.outlook.mean(n + step)[0]
+        assert plan.marginal_gain[name] == pytest.approx(difference, rel=1e-4)
+    wider = dataclasses.replace(problem.outlook.law, pools=problem.outlook.law.pools + 0.5)
+    smaller = dataclasses.replace(problem.outlook.law, pools=problem.outlook.law.pools - 0.5)
+    difference = (
+        dataclasses.replace(problem.outlook, law=smaller).mean(n)[0]
+        - dataclasses.replace(problem.outlook, law=wider).mean(n)[0]
+    )
+    assert plan.pool_value["0"].mean == pytest.approx(difference, rel=1e-3)
+    assert plan.pool_value["0"].low <= plan.pool_value["0"].mean <= plan.pool_value["0"].high
+
+
+def test_hub_is_named_and_gains(fitted):
+    law, spent, budget = fitted
+    plan = plan_allocation(law, domains=[Domain(name) for name in NAMES], spent=spent, budget=budget)
+    assert plan.hubs == ("0",)
+    assert plan.weights["0"] > 0.4
+    assert plan.gain.low > 0
+    assert plan.hub_score["0"].mean > 2 * max(plan.hub_score[name].mean for name in NAMES[1:])
+    assert plan.predicted["1"].mean < plan.predicted_baseline["1"].mean
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"domains": [Domain("x")]}, "the law knows no domain 'x'"),
+        ({"targets": {"x": 1.0}}, "the law knows no target 'x'"),
+        ({"budget": 10}, "is spent"),
+        ({"objective": "mean"}, "objective is 'mean'"),
+    ],
+)
+def test_bad_input_is_named(fitted, change, message):
+    law, spent, budget = fitted
+    with pytest.raises(BadSetup, match=message):
+        plan_allocation(law, **{"domains": domains(), "spent": spent, "budget": budget, **change})

@@ -1,0 +1,141 @@
+"""The law finds planted truths, in any unit, and knows how sure it is."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from policies import BadReport, BadSetup, JointLaw, fit_joint_law
+from policies.laws.burn_in import burn_in_row
+from policies.laws.form import COVARIATES, HEAD, Inputs, log_loss
+from policies.laws.rows import from_arrays
+from tests.policies.worlds import World
+
+REGMIX = Path(__file__).parents[3] / "shared" / "data" / "regmix"
+
+
+@pytest.fixture(scope="module")
+def hub():
+    world = World("hub", 5, 1, 0.003)
+    draws, losses = world.stream(0.4)
+    return world, draws, losses, fit_joint_law(draws, losses)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_jacobian_agrees_with_differences(tied):
+    rng = np.random.default_rng(0)
+    inputs = Inputs(
+        rng.uniform(-3, 0, (6, 4)), rng.uniform(-2, 0, 6), rng.uniform(-2, 0, 6), rng.normal(size=(6, 2, COVARIATES))
+    )
+    theta = rng.normal(scale=0.5, size=(2, HEAD + 4))
+    every = np.arange(2)
+    _, slopes = log_loss(theta, every, inputs, tied=tied)
+    for p in range(theta.shape[1]):
+        step = np.zeros_like(theta)
+        step[:, p] = 1e-6
+        up, _ = log_loss(theta + step, every, inputs, tied=tied, jacobian=False)
+        down, _ = log_loss(theta - step, every, inputs, tied=tied, jacobian=False)
+        assert slopes[:, :, p] == pytest.approx((up - down) / 2e-6, abs=1e-7)
+
+
+def test_hub_is_found(hub):
+    world, _, _, law = hub
+    to_others = law.transfer[1:, 0]
+    assert np.all((to_others > 0.2) & (to_others < 1.2)), to_others
+    others = law.transfer[1:, 1:][~np.eye(4, dtype=bool)]
+    assert np.median(others) < 0.5 * np.median(to_others)
+    assert law.exponents == pytest.approx(world.alpha, rel=0.8)
+
+
+def test_losses_at_the_end_are_predicted_within_the_interval(hub):
+    world, _, _, law = hub
+    ends = np.stack([np.full(5, world.budget / 5), world.budget * np.array([0.6, 0.1, 0.1, 0.1, 0.1])])
+    truth = np.array([world.losses(n) for n in ends])
+    predicted = law.predict(ends)
+    assert np.abs(predicted.mean / truth - 1).max() < 0.1
+    assert np.mean((predicted.low <= truth) & (truth <= predicted.high)) >= 0.8
+    narrower = law.predict(ends, level=0.5)
+    assert np.all(narrower.high - narrower.low < predicted.high - predicted.low)
+
+
+@pytest.mark.parametrize("scale", [0.01, 100.0])
+def test_law_is_free_of_units(hub, scale):
+    _, draws, losses, law = hub
+    scaled = fit_joint_law(draws, losses * scale)
+    assert scaled.transfer == pytest.approx(law.transfer, rel=1e-6)
+    assert scaled.floors == pytest.approx(law.floors * scale, rel=1e-6)
+    other = fit_joint_law(draws * 1000, losses)
+    assert other.transfer == pytest.approx(law.transfer, rel=1e-6)
+
+
+def test_order_of_domains_does_not_matter(hub):
+    _, draws, losses, law = hub
+    turn = np.array([3, 0, 4, 1, 2])
+    turned = fit_joint_law(draws[:, turn], losses[:, turn])
+    assert turned.transfer == pytest.approx(law.transfer[np.ix_(turn, turn)], rel=1e-6)
+
+
+def test_json_gives_the_same_law(hub):
+    _, draws, _, law = hub
+    copy = JointLaw.from_dict(json.loads(json.dumps(law.to_dict(), allow_nan=False)))
+    assert np.array_equal(copy.predict(draws).high, law.predict(draws).high)
+    assert copy.to_dict() == law.to_dict()
+
+
+def test_missing_losses_are_left_out_not_filled(hub):
+    _, draws, losses, law = hub
+    gaps = losses.copy()
+    gaps[::3, 1] = np.nan
+    partial = fit_joint_law(draws, gaps)
+    ends = draws[-1:] * 1.5
+    assert partial.predict(ends).mean == pytest.approx(law.predict(ends).mean, rel=0.03)
+    assert partial.predict(ends).mean[0, 0] == pytest.approx(law.predict(ends).mean[0, 0], rel=0.01)
+
+
+def test_target_that_is_no_domain():
+    world = World("hub", 4, 2, 0.002)
+    draws, losses = world.stream(0.4)
+    mixed = losses.mean(axis=1, keepdims=True)
+    law = fit_joint_law(draws, mixed, targets=["all"])
+    assert law.targets == ("all",)
+    assert np.argmax(law.transfer[0]) == 0, "the hub gives most to the mean of all"
+
+
+def test_plateau_is_left_out():
+    world = World("islands", 3, 0, 0.002)
+    draws, losses = world.stream(1.0)
+    plateau = np.concatenate([np.repeat(losses[:1] * 1.02, 8, axis=0), losses[: len(losses) - 8]])
+    rows = from_arrays(draws, plateau, pools=None, time=None, sem=None, run=None, domains=None, targets=None)
+    assert 6 <= burn_in_row(rows) <= 18
+    plain = from_arrays(draws, losses, pools=None, time=None, sem=None, run=None, domains=None, targets=None)
+    assert burn_in_row(plain) <= 3
+
+
+@pytest.mark.parametrize(
+    ("losses", "error", "message"),
+    [
+        ([[1.0, -1.0]], BadReport, "not positive"),
+        ([[1.0, np.inf]], BadReport, "infinite"),
+        ([[np.nan, np.nan]], BadSetup, "no measured loss"),
+        ([[1.0, 1.0], [1.0, 1.0]], BadSetup, "draws have 1 rows and losses 2"),
+    ],
+)
+def test_bad_input_is_named(losses, error, message):
+    with pytest.raises(error, match=message):
+        fit_joint_law([[10.0, 20.0]], losses)
+
+
+@pytest.mark.skipif(not REGMIX.exists(), reason="the RegMix tables are not at hand")
+def test_static_runs_of_language_models():
+    """RegMix: 512 runs, one point each; fitted on 256, judged on the rest."""
+    shares = np.genfromtxt(REGMIX / "train_mixture_1m.csv", delimiter=",", skip_header=1)
+    losses = np.genfromtxt(REGMIX / "train_pile_loss_1m.csv", delimiter=",", skip_header=1)
+    shares, losses = shares[np.argsort(shares[:, 0]), 1:], losses[np.argsort(losses[:, 0]), 1:]
+    order = np.random.default_rng(0).permutation(len(shares))
+    fit, judge = order[:256], order[256:]
+    predicted = fit_joint_law(shares[fit], losses[fit]).predict(shares[judge]).mean
+    assert np.mean(np.abs(predicted / losses[judge] - 1)) < 0.025
+    ranks = [spearmanr(predicted[:, i], losses[judge, i]).statistic for i in range(losses.shape[1])]
+    assert np.mean(ranks) > 0.97

@@ -1,0 +1,160 @@
+"""The online policy on small trainings with a known truth: it gains where it can and does not harm where it cannot."""
+
+import functools
+import json
+import math
+import time
+
+import numpy as np
+import pytest
+
+from policies import Domain, LossReport, make_policy
+from policies.transfer_law.probing import on_plateau, plan_probes
+from tests.policies.worlds import World
+
+
+@functools.cache
+def hub_run():
+    world = World("hub", 4, 0, 0.003)
+    return world, *world.run("transfer_law")
+
+
+def test_hub_gets_more_and_the_decision_says_why():
+    world, draws, decisions, _ = hub_run()
+    assert draws[0] > 2 * world.budget / 4
+    refit = next(d for d in decisions if d.reason == "refit")
+    assert "d0 rises from 25.0% to" in refit.detail
+    assert "a hub: a draw gives" in refit.detail
+    assert "predicted gain" in refit.detail
+
+
+def test_most_of_the_gap_to_the_best_fixed_mixture_is_closed():
+    world, draws, _, _ = hub_run()
+    assert world.uniform - world.score(draws) > 0.6 * (world.uniform - world.oracle)
+
+
+def test_predicted_end_and_gain_hold():
+    world, draws, decisions, _ = hub_run()
+    third = decisions[20]
+    ends = world.losses(draws)
+    for name, truth in zip(world.names, ends, strict=True):
+        assert third.predicted[name].mean == pytest.approx(truth, rel=0.12)
+    gained = world.uniform - world.score(draws)
+    assert third.gain.low - 0.03 <= gained <= third.gain.high + 0.03
+
+
+def test_every_domain_is_probed_twice_early():
+    world, _, decisions, _ = hub_run()
+    probes = [d for d in decisions if d.reason == "probe"]
+    fronts = [max(d.weights, key=d.weights.get) for d in probes]
+    assert sorted(fronts) == sorted(world.names * 2)
+    assert probes[-1].position < 0.25 * world.budget
+    assert all(d.law is not None for d in probes[4:]), "the law is shown as soon as there is one"
+
+
+def test_decisions_carry_law_and_forecast():
+    _, _, decisions, policy = hub_run()
+    last = decisions[-1]
+    assert last.law.hub_score["d0"].mean > 0.5
+    assert last.law.transfer["d1"]["d0"].low < 0.5 < last.law.transfer["d1"]["d0"].high * 2
+    assert set(last.law.families) == {"effective", "separable"}
+    assert last.refit == len(decisions) - 1
+    assert policy.propose().reason == "finished"
+    json.dumps(policy.dump(), allow_nan=False)
+
+
+def test_islands_gain_and_flat_is_not_harmed():
+    islands = World("islands", 4, 3, 0.003)
+    draws, _, _ = islands.run("transfer_law")
+    assert islands.score(draws) < islands.uniform + 0.001
+    flat = World("flat", 4, 0, 0.01)
+    draws, _, _ = flat.run("transfer_law")
+    assert flat.score(draws) < flat.uniform + 0.002
+
+
+def test_plateau_is_waited_out():
+    policy = make_policy("transfer_law", [Domain("a"), Domain("b")], 10_000, interval=200)
+    for position in range(200, 1_001, 200):
+        half = {"a": position / 2, "b": position / 2}
+        policy.observe(LossReport(position, half, {"a": 1.0, "b": 1.0}))
+        assert policy.propose().weights == {"a": 0.5, "b": 0.5}
+    assert policy.propose().reason == "burn-in"
+    assert on_plateau([100, 200, 400], [0.0, -0.001, -0.002], 0.02)
+    assert not on_plateau([100, 200, 400], [0.0, -0.1, -0.2], 0.02)
+
+
+def test_short_runs_probe_less():
+    full = plan_probes("abcde", first=400, budget=10_000, interval=200, until=0.2, sweeps=2)
+    assert full.order == (*"abcde", *"edcba")
+    assert full.block == 1
+    single = plan_probes("abcdefg", first=400, budget=6_000, interval=200, until=0.2, sweeps=2)
+    assert single.order == tuple("abcdefg")
+    none = plan_probes("abcdefg", first=400, budget=2_000, interval=200, until=0.2, sweeps=2)
+    assert none.order == ()
+
+
+def test_failed_fit_keeps_the_mixture_and_says_so(monkeypatch):
+    world = World("hub", 4, 0, 0.003)
+
+    def broken(*_, **__):
+        raise np.linalg.LinAlgError("singular matrix")
+
+    monkeypatch.setattr("policies.transfer_law.policy.fit_rows", broken)
+    running = make_policy("transfer_law", world.domains, world.budget, interval=world.interval)
+    n = np.zeros(4)
+    for position in range(world.interval, 14 * world.interval, world.interval):
+        n = n + world.interval * np.array(list(running.propose().weights.values()))
+        running.observe(world.report(position, n))
+    decision = running.propose()
+    assert decision.reason == "kept: fit failed"
+    assert "singular matrix" in decision.detail
+    assert decision.weights == running.baseline
+
+
+def test_small_pool_is_not_drawn_beyond_its_cap():
+    domains = [Domain("a", pool=100, max_epochs=4), Domain("b"), Domain("c")]
+    policy = make_policy("transfer_law", domains, 6_000, interval=200)
+    world = World("islands", 3, 1, 0.003, budget=6_000, intervals=30)
+    n = np.zeros(3)
+    for position in range(200, 6_001, 200):
+        shares = policy.propose().weights
+        n = n + 200 * np.array([shares[name] for name in "abc"])
+        losses = dict(zip("abc", world.losses(n).tolist(), strict=True))
+        policy.observe(LossReport(position, dict(zip("abc", n.tolist(), strict=True)), losses))
+    assert policy.propose().reason == "finished"
+    assert math.isfinite(policy.law.exponents[0])
+
+
+def test_many_reports_leave_a_bounded_history():
+    policy = make_policy("transfer_law", [Domain("a"), Domain("b")], 1_000_000, interval=1_000)
+    policy._fit = lambda rows, state: (None, None, "not asked")
+    for step in range(1, 801):
+        half = {"a": 500.0 * step, "b": 500.0 * step}
+        policy.observe(LossReport(1_000 * step, half, {"a": 1 + step**-0.3, "b": 1.0}))
+    rows = policy._history.rows
+    assert len(rows) == 256
+    assert sum(row.count for row in rows) == 799
+    assert rows[0].position == 1_000
+    measured = rows[-20]
+    step = measured.position / 1_000
+    assert measured.log_loss["a"] == pytest.approx(math.log(1 + step**-0.3), abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("K", "limit"), [(8, 0.15), (20, 1.0), (40, 4.0)])
+def test_warm_refit_is_quick(K, limit):
+    """CPU seconds of refit and decision, best of five, after 400 reports."""
+    world = World("hub", K, 0, 0.003, budget=400_000, intervals=410)
+    policy = make_policy("transfer_law", world.domains, world.budget, interval=world.interval)
+    fit = policy._fit
+    policy._fit = lambda rows, state: (None, None, "not yet")
+    n, took = np.zeros(K), []
+    for step in range(1, 407):
+        if step == 400:
+            policy._fit = fit
+        n = n + world.interval * np.array(list(policy.propose().weights.values()))
+        report = world.report(step * world.interval, n)
+        start = time.process_time()
+        policy.observe(report)
+        took.append(time.process_time() - start)
+    assert min(took[-5:]) < limit
