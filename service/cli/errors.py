@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
+LONGEST = 1500  # characters; an error that carries a traceback of another process has no end
 DEBUG_VARIABLE = "ISTHMUS_DEBUG"
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ def exit_code(error: BaseException) -> int:
 def sentence(error: BaseException) -> str:
     """The error in one line; an error that nobody wrote a sentence for is named by its type."""
     text = " ".join(str(error).split())
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
     written = type(error).__module__.split(".")[0] in ("policies", "trainers", "service")
     if isinstance(error, OSError) and error.strerror and not written:
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -93,7 +94,7 @@ class Owner:
         if kind == "hold":
             self._was_held(position, body)
             return
-        self._append(kind, position, body)
+        self._append(kind, position, _without_nan(body))
         if kind == "quarantine":
             self._pools_shrank(position, body)
 
@@ -244,6 +245,15 @@ class Owner:
             self.allocation, "decision", body, epoch=self._epoch, position=at, once=once
         )
         return decision_of(event) if fresh else _again(event)
+
+
+def _without_nan(value: Any) -> Any:
+    """What JSON can hold: a number that is not finite becomes null, as in the records."""
+    if isinstance(value, Mapping):
+        return {str(name): _without_nan(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _again(event: Event) -> Decision:

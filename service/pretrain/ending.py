@@ -7,7 +7,7 @@ from service.pretrain.begin import Run
 from service.pretrain.console import Console
 from service.report import learnt
 from service.report.measured import Measured
-from service.tracking.settings import default_uri
+from service.tracking.settings import default_uri, public_uri
 from trainers.loop import TrainResult
 from trainers.volumes import volumes_used
 
@@ -50,9 +50,8 @@ def how_to_look(config: Config) -> list[str]:
         return []
     uri = config.tracking.uri or default_uri(config.runs_path)
     if uri.startswith("http"):
-        return [
-            f"MLflow: {uri.rstrip('/')}/#/experiments?workflowType=machine_learning, experiment '{config.experiment}'"
-        ]
+        where = f"{public_uri(uri).rstrip('/')}/#/experiments?workflowType=machine_learning"
+        return [f"MLflow: {where}, experiment '{config.experiment}'"]
     return [
         f"MLflow: mlflow ui --backend-store-uri {uri}",
         f"        then http://127.0.0.1:5000/?workflowType=machine_learning, experiment '{config.experiment}'",

@@ -12,7 +12,7 @@ import ray
 
 from service.actor import OwnerAddress, get_or_create, stop_actor
 from service.journal import Journal
-from service.tracking.settings import TrackSettings
+from service.tracking.settings import TrackSettings, public_uri
 from service.tracking.writer import TrackWriter
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,8 @@ class TrackerActor:
             try:
                 call()
             except Exception as error:  # MLflow raises anything; the journal keeps what was not sent
-                self._error = f"{type(error).__name__}: {str(error).splitlines()[0][:300]}"
+                text = str(error).replace(self._settings.uri, public_uri(self._settings.uri))
+                self._error = f"{type(error).__name__}: {(text.splitlines() or [''])[0][:300]}"
                 log.warning("tracking is behind and will catch up: %s", self._error)
                 return False
             self._error = ""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from service.config import Config
 
@@ -57,6 +58,12 @@ def describe(config: Config, run_dir: Path, **tags: str) -> TrackSettings:
 
 def default_uri(runs: Path) -> str:
     return f"sqlite:///{runs / 'mlflow.db'}"
+
+
+def public_uri(uri: str) -> str:
+    """The address without a user and password, for people and logs."""
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
 
 
 def public_config(config: Config) -> dict[str, Any]:

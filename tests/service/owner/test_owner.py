@@ -226,10 +226,10 @@ def test_only_the_newest_owner_writes(journal: Journal) -> None:
 
 def test_notes_are_kept_and_may_not_pose_as_decisions(journal: Journal) -> None:
     owner = begin(journal)
-    owner.note("checkpoint", 60, {"file": "ckpt-60"})
+    owner.note("checkpoint", 60, {"file": "ckpt-60", "score": math.nan})
     event = journal.last("run", ["checkpoint"])
     assert event is not None
-    assert (event.position, event.body) == (60, {"file": "ckpt-60"})
+    assert (event.position, event.body) == (60, {"file": "ckpt-60", "score": None})
     with pytest.raises(ValueError, match="choose another kind"):
         owner.note("decision", 60, {})
 

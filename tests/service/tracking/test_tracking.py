@@ -18,6 +18,7 @@ from service.owner import Owner, Spec
 from service.runs import RunFolder, locked
 from service.tracking import TrackSettings, describe, public_config
 from service.tracking.series import points
+from service.tracking.settings import public_uri
 from service.tracking.writer import TrackWriter
 
 NAMES = ("ct", "mr")
@@ -190,3 +191,8 @@ def test_nothing_that_names_a_person_or_a_place_is_tracked(tmp_path: Path) -> No
         assert secret not in text
     assert settings.params["train.global_batch"] == "32"
     assert settings.params["data.domains.ct.held_out"] == "1 subjects"
+
+
+def test_password_of_the_server_is_not_shown() -> None:
+    assert public_uri("https://me:secret@host:5000/ml") == "https://host:5000/ml"
+    assert public_uri("sqlite:////runs/mlflow.db") == "sqlite:////runs/mlflow.db"
