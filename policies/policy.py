@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from policies.laws import JointLaw
 
 OBJECTIVES = ("mean_log", "mean_excess", "worst_excess")
+UNMET = "max_epochs cannot be met"
 REMEMBERED = 64  # reported positions kept to answer a repeated report
 
 
@@ -125,7 +127,7 @@ class BasePolicy(abc.ABC):
     def propose(self) -> Decision:
         """The mixture for the next interval. Has no side effect: asked twice, it answers the same."""
         if self._decision is None:
-            return self._decide(0)
+            return self._within_caps(self._decide(0))
         return self._decision
 
     def observe(self, report: LossReport) -> None:
@@ -147,7 +149,8 @@ class BasePolicy(abc.ABC):
             self._last = merged
         else:
             self._take(report)
-        self._decision = self._decide(intake.decision_position(report.position, self.interval))
+        decided = self._decide(intake.decision_position(report.position, self.interval))
+        self._decision = self._within_caps(decided)
 
     def update_domains(self, position: int, domains: Sequence[Domain]) -> None:
         """From `position` on these are the domains: some may have joined, left or grown.
@@ -225,6 +228,34 @@ class BasePolicy(abc.ABC):
 
     # -- inside --------------------------------------------------------------------------------
 
+    def _within_caps(self, decision: Decision) -> Decision:
+        """No more draws from a domain in the next interval than its `max_epochs` leave.
+
+        What cannot be drawn goes to the others in proportion. Where the caps together do not allow
+        an interval's draws, the mixture is left as it is and the decision says so.
+        """
+        draws = min(self.interval, self.budget - decision.position)
+        if draws <= 0 or all(math.isinf(domain.cap) for domain in self.domains):
+            return decision
+        most = {d.name: max(d.cap - self._spent(d.name, decision.position), 0.0) / draws for d in self.domains}
+        full = [name for name, share in decision.weights.items() if share > most[name] + 1e-12]
+        if not full:
+            return decision
+        if math.fsum(most.values()) < 1.0:
+            others = (label for label in decision.binding if label != UNMET)
+            return dataclasses.replace(decision, binding=(*others, UNMET))
+        bound = tuple(label for name in full if (label := f"pool of {name}") not in decision.binding)
+        weights = pour(decision.weights, most)
+        return dataclasses.replace(decision, weights=weights, binding=(*decision.binding, *bound))
+
+    def _spent(self, name: str, position: int) -> float:
+        """Draws from a domain by `position`: those reported, and those of the mixture in use since."""
+        if self._last is None:
+            return 0.0
+        ahead = max(position - self._last.position, 0)
+        share = 0.0 if self._decision is None else self._decision.weights.get(name, 0.0)
+        return self._last.draws.get(name, 0.0) + ahead * share
+
     def _take(self, report: LossReport) -> None:
         if self._last is not None:
             intake.check_growth(report, self._last)
@@ -298,6 +329,22 @@ def within_bounds(shares: Mapping[str, float], domains: Sequence[Domain]) -> dic
     moved = clipped(0.5 * (low + high))
     total = math.fsum(moved)
     return {domain.name: share / total for domain, share in zip(domains, moved, strict=True)}
+
+
+def pour(shares: Mapping[str, float], most: Mapping[str, float]) -> dict[str, float]:
+    """A mixture as near in ratios to `shares` as the ceilings `most` (which sum to 1 or more) allow."""
+    fixed: dict[str, float] = {}
+    while True:
+        free = {name: share for name, share in shares.items() if name not in fixed}
+        room, total = 1.0 - math.fsum(fixed.values()), math.fsum(free.values())
+        if total <= 0:  # what is left has no share to go by: fill the ceilings alike
+            open_room = {name: most[name] - share for name, share in fixed.items()} | {n: most[n] for n in free}
+            spare = math.fsum(open_room.values())
+            return {name: fixed.get(name, 0.0) + room * open_room[name] / max(spare, 1e-300) for name in shares}
+        over = {name: most[name] for name, share in free.items() if share / total * room > most[name]}
+        if not over:
+            return {name: fixed[name] if name in fixed else shares[name] / total * room for name in shares}
+        fixed.update(over)
 
 
 def carry_over(shares: Mapping[str, float], domains: Sequence[Domain]) -> dict[str, float]:

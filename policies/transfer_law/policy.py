@@ -99,7 +99,7 @@ class LawPolicy(BasePolicy):
         rows = self._history.arrays(self.domains, self._last)
         law, warm, trouble = self._fit(rows, state)
         state = dataclasses.replace(state, warm=warm, refits=state.refits + 1)
-        decision = self._answer(position, law, trouble, probes, state)
+        decision = self._within_caps(self._answer(position, law, trouble, probes, state))
         self._law = law or self._law
         self._refits = state.refits
         away = self._away(decision, state)

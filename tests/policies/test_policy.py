@@ -5,6 +5,7 @@ import math
 import pytest
 
 from policies import BadReport, BadSetup, Domain, LossReport, load_policy, make_policy
+from policies.policy import pour
 
 DOMAINS = [Domain("ct", pool=900), Domain("mr", pool=300), Domain("pet")]
 
@@ -96,3 +97,35 @@ def test_domain_that_joins_gets_a_part_and_one_that_leaves_gives_its_part():
     assert load_policy(running.dump()).propose() == running.propose()
     with pytest.raises(BadReport, match="unknown domain 'pet'"):
         running.observe(report(200))
+
+
+@pytest.mark.parametrize("name", ["uniform", "transfer_law"])
+def test_no_policy_draws_more_than_max_epochs(name):
+    domains = [Domain("ct"), Domain("mr"), Domain("pet", pool=50, max_epochs=3)]
+    running = make_policy(name, domains, 1_200, interval=100)
+    draws = dict.fromkeys(("ct", "mr", "pet"), 0.0)
+    for position in range(100, 1_201, 100):
+        weights = running.propose().weights
+        draws = {name: value + 100 * weights[name] for name, value in draws.items()}
+        running.observe(LossReport(position, draws, dict.fromkeys(draws, 1 / position**0.3)))
+    assert draws["pet"] == pytest.approx(150.0) or draws["pet"] < 150.0
+    assert draws["ct"] == pytest.approx(draws["mr"], rel=0.5)
+
+
+def test_caps_that_cannot_be_met_are_said():
+    domains = [Domain("ct", pool=50, max_epochs=1), Domain("mr", pool=50, max_epochs=0.5)]
+    decision = make_policy("uniform", domains, 1_000, interval=100).propose()
+    assert decision.binding == ("max_epochs cannot be met",)
+    assert decision.weights == {"ct": 0.5, "mr": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("shares", "most", "poured"),
+    [
+        ({"a": 0.5, "b": 0.3, "c": 0.2}, {"a": 0.1, "b": 9.0, "c": 9.0}, {"a": 0.1, "b": 0.54, "c": 0.36}),
+        ({"a": 0.5, "b": 0.3, "c": 0.2}, {"a": 0.1, "b": 0.4, "c": 9.0}, {"a": 0.1, "b": 0.4, "c": 0.5}),
+        ({"a": 1.0, "b": 0.0}, {"a": 0.25, "b": 1.0}, {"a": 0.25, "b": 0.75}),
+    ],
+)
+def test_what_a_cap_takes_goes_to_the_others(shares, most, poured):
+    assert pour(shares, most) == pytest.approx(poured)

@@ -68,15 +68,23 @@ class World:
             dict(zip(self.names, noisy.tolist(), strict=True)),
         )
 
+    def start(self, name, **options):
+        """A new policy for this world."""
+        return make_policy(name, self.domains, self.budget, interval=self.interval, **options)
+
+    def follow(self, policy, position, n):
+        """Draw one interval as the policy proposes and report at `position`; the new cumulative draws."""
+        n = n + self.interval * np.array([policy.propose().weights[name] for name in self.names])
+        policy.observe(self.report(position, n))
+        return n
+
     def run(self, name, **options):
         """Final draws, and all decisions, under a policy."""
-        policy = make_policy(name, self.domains, self.budget, interval=self.interval, **options)
+        policy = self.start(name, **options)
         n, decisions = np.zeros(self.K), []
         for position in range(self.interval, self.budget + 1, self.interval):
-            decision = policy.propose()
-            decisions.append(decision)
-            n = n + self.interval * np.array([decision.weights[d] for d in self.names])
-            policy.observe(self.report(position, n))
+            decisions.append(policy.propose())
+            n = self.follow(policy, position, n)
         return n, decisions, policy
 
     def stream(self, part, amplitude=0.5):
