@@ -22,8 +22,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 install: $(VENV)/.installed ## the environment in .venv, from the lock file
 
 demo: install ## real volumes, five or more domains, two Ray workers, one page at the end
-	$(BIN)/isthmus data fetch-examples demo --or-phantoms
-	$(BIN)/isthmus pretrain demo/pretrain.yaml
+	$(BIN)/isthmus data fetch-examples demo
+	$(BIN)/isthmus pretrain deploy/examples/demo.yaml
 
 test: lint ## lint, types, import contracts and all tests that take less than minutes
 	$(BIN)/pytest
