@@ -2,7 +2,8 @@
 
 from service.journal.errors import AllocationExists, Fenced, JournalDamaged, JournalError, NoSuchAllocation
 from service.journal.event import Event, decision_of, report_of
-from service.journal.journal import Journal, Snapshot, Watermark
+from service.journal.journal import Journal
+from service.journal.store import Snapshot, Watermark
 
 __all__ = [
     "AllocationExists",

@@ -1,0 +1,153 @@
+"""What the journal stands on: transactions, the writer's epoch, snapshots and watermarks."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy.exc import OperationalError
+
+from service.journal import schema
+from service.journal.engine import open_engine
+from service.journal.errors import Fenced, JournalError, NoSuchAllocation
+from service.journal.event import canonical
+
+_KEPT_SNAPSHOTS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """A policy's dump, taken after it had seen every event up to and including `event`."""
+
+    event: int
+    position: int
+    state: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Watermark:
+    """How far a consumer has read, and what it needs to go on."""
+
+    event: int
+    state: Mapping[str, Any]
+
+
+class Store:
+    """Everything that is kept beside the events. See `Journal` for the parameters."""
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+        self.url = url
+        self._clock = clock
+        self._engine = open_engine(url)
+        self._writer = self._engine.execution_options(write=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def save_snapshot(self, allocation: str, snapshot: Snapshot, *, epoch: int) -> None:
+        """Keep a policy's dump; older ones than the last few are dropped, since the events can rebuild them."""
+        table = schema.snapshots
+        with self._write() as connection:
+            self._locked(connection, allocation, epoch)
+            connection.execute(
+                insert(table).values(
+                    allocation=allocation,
+                    event=snapshot.event,
+                    position=snapshot.position,
+                    state=canonical(snapshot.state),
+                )
+            )
+            mine = table.c.allocation == allocation
+            kept = select(table.c.id).where(mine).order_by(table.c.id.desc()).limit(_KEPT_SNAPSHOTS)
+            newest = list(connection.execute(kept).scalars())
+            connection.execute(table.delete().where(mine, table.c.id.not_in(newest)))
+
+    def latest_snapshot(self, allocation: str) -> Snapshot | None:
+        table = schema.snapshots
+        query = select(table).where(table.c.allocation == allocation).order_by(table.c.id.desc()).limit(1)
+        with self._read() as connection:
+            row = connection.execute(query).one_or_none()
+            return None if row is None else Snapshot(row.event, row.position, json.loads(row.state))
+
+    def snapshot(self, allocation: str) -> Mapping[str, Any] | None:
+        """The newest dump of the policy, for `policies.load_policy`; None before the first refit."""
+        latest = self.latest_snapshot(allocation)
+        return None if latest is None else latest.state
+
+    def watermark(self, consumer: str, allocation: str) -> Watermark:
+        """Where `consumer` stopped reading; the beginning if it never read."""
+        table = schema.watermarks
+        query = select(table).where(table.c.consumer == consumer, table.c.allocation == allocation)
+        with self._read() as connection:
+            row = connection.execute(query).one_or_none()
+            return Watermark(0, {}) if row is None else Watermark(row.event, json.loads(row.state))
+
+    def set_watermark(self, consumer: str, allocation: str, mark: Watermark) -> None:
+        table = schema.watermarks
+        mine = (table.c.consumer == consumer) & (table.c.allocation == allocation)
+        with self._write() as connection:
+            connection.execute(table.delete().where(mine))
+            connection.execute(
+                insert(table).values(
+                    consumer=consumer, allocation=allocation, event=mark.event, state=canonical(mark.state)
+                )
+            )
+
+    # -- inside a transaction
+
+    def _read(self) -> _Transaction:
+        return _Transaction(self._engine.begin)
+
+    def _write(self) -> _Transaction:
+        return _Transaction(self._writer.begin)
+
+    def _row(self, connection: Connection, allocation: str) -> Row[Any]:
+        query = select(schema.allocations).where(schema.allocations.c.id == allocation)
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NoSuchAllocation(f"no allocation '{allocation}' in this store")
+        return row
+
+    def _locked(self, connection: Connection, allocation: str, epoch: int | None = None) -> Row[Any]:
+        """The allocation's row, held until the transaction ends; checks that `epoch` is the newest."""
+        query = select(schema.allocations).where(schema.allocations.c.id == allocation).with_for_update()
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NoSuchAllocation(f"no allocation '{allocation}' in this store")
+        if epoch is not None and row.epoch != epoch:
+            raise Fenced(
+                f"'{allocation}' was taken over by a newer owner (epoch {row.epoch}, ours {epoch}); this one stops"
+            )
+        return row
+
+
+class _Transaction:
+    """A transaction whose failure is a `JournalError` in one sentence (a full disk, a lost server)."""
+
+    def __init__(self, begin: Callable[[], Any]) -> None:
+        self._context = begin()
+
+    def __enter__(self) -> Connection:
+        try:
+            connection: Connection = self._context.__enter__()
+        except OperationalError as error:
+            raise JournalError(f"the journal cannot be reached: {error.orig}") from error
+        return connection
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            self._context.__exit__(kind, error, trace)
+        except OperationalError as failure:
+            raise JournalError(f"the journal could not be written: {failure.orig}") from failure
+        if isinstance(error, OperationalError):
+            raise JournalError(f"the journal could not be written: {error.orig}") from error
