@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console as RichConsole
-
+from service.cli.screen import screen
 from service.config import load_config
 from service.pretrain.begin import prepare_data
 from service.pretrain.console import Console
@@ -24,9 +23,9 @@ def check(file: Path, overrides: tuple[str, ...]) -> None:
     config, console = load_config(file, overrides), Console()
     found = scan(config.data, console.progress)
     console.status("")
-    screen = RichConsole()
+    shown = screen()
     for part in renderables(found):
-        screen.print(part)
+        shown.print(part)
 
 
 def prepare(file: Path, overrides: tuple[str, ...]) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
+from service.cli.screen import screen
 from service.config import BadConfig, load_config
 from service.journal import Journal
 from service.plan import plan as plan_run
@@ -23,7 +22,7 @@ def plan(run: str, budgets: str, objective: str | None, as_json: bool) -> None:
     if as_json:
         print(json.dumps(table.to_dict(), indent=1))
     else:
-        Console().print(table.render())
+        screen().print(table.render())
 
 
 def report(run: str, out: Path) -> None:

@@ -1,0 +1,13 @@
+"""Tables on a terminal take its width; in a log file they take what they need."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+
+LOG_WIDTH = 160
+
+
+def screen() -> Console:
+    return Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
