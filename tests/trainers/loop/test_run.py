@@ -103,7 +103,7 @@ def test_two_runs_are_equal_bit_for_bit(undisturbed, make_job):
 # its stage has not begun; 64, 128: at a change of stage; 312: the last step
 @pytest.mark.parametrize("killed_at", [8, 40, 56, 64, 128, 312])
 def test_a_killed_run_resumes_as_if_nothing_had_been(killed_at, undisturbed, make_job, monkeypatch):
-    job = make_job(checkpoint_every=8)
+    job = make_job(checkpoint_every=killed_at)
     run_until(job, killed_at, monkeypatch)
     result = run(job, LocalComm())
     assert result.resumed_from == killed_at
@@ -270,12 +270,12 @@ def test_ten_bad_steps_in_a_row_stop_the_run_after_the_last_good_checkpoint(make
 
 
 def test_a_damaged_checkpoint_is_passed_over(undisturbed, make_job, monkeypatch, caplog):
-    job = make_job(checkpoint_every=8, keep_checkpoints=3)
+    job = make_job(checkpoint_every=40, keep_checkpoints=3)
     run_until(job, 200, monkeypatch)
     newest = job.checkpoint_dir / f"draw-{200:012d}" / "model.pt"
     newest.write_bytes(newest.read_bytes()[:-1])
     result = run(job, LocalComm())
-    assert result.resumed_from == 192
+    assert result.resumed_from == 160
     assert "model.pt does not match its SHA-256" in caplog.text
     assert_same_end(undisturbed[0], job)
 
@@ -367,9 +367,9 @@ def test_a_volume_that_breaks_is_masked_then_left_out(make_job, schedule, breaka
 
 def test_quarantine_survives_a_kill(make_job, breakable, monkeypatch):
     cut_short(breakable.domains["ct"].train[2].file)
-    whole, killed = make_job("whole", {"data": breakable}), make_job("killed", {"data": breakable}, checkpoint_every=8)
+    whole, killed = make_job("whole", {"data": breakable}), make_job("killed", {"data": breakable}, checkpoint_every=40)
     run(whole, LocalComm())
-    for position in (40, 56, 104):
+    for position in (40, 104):
         run_until(killed, position, monkeypatch)
     run(killed, LocalComm())
     assert_same_end(whole, killed)

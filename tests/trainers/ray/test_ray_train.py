@@ -62,6 +62,7 @@ def make_job(data, tmp_path):
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(1200)  # three starts of workers; a busy machine takes minutes for each
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own: it pickles its data context
 def test_a_killed_worker_is_replaced_and_the_stream_is_the_same(cluster, make_job, monkeypatch, tmp_path):
     job, marker = make_job("killed", checkpoint_every=40), tmp_path / "marker"
