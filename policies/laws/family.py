@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 NOISE_GUESS, NOISE_DOF = 0.005, 6.0  # prior on the noise: its sd in log loss, worth so many observations
 ROW_TRUST = 5.0  # a row averaged over many reports counts for at most so many: the law is not exact
-INFLATION, MAX_INFLATION = 1.5, 12.0
+INFLATION, MAX_INFLATION = 2.0, 12.0
 FAR_GUESS = 0.05  # noise assumed while still far from the fit
 COLD, WARM = 50, 12  # most iterations from a cold start, and from the last refit
 ROUNDS = 3  # noise and parameters in turn, from a cold start

@@ -34,11 +34,16 @@ class Rules:
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """A mixture (K,), its gain over the baseline, and the code of the reason."""
+    """A mixture (K,), and the code of the reason.
+
+    gain: of the plan aimed at, from here on, over going back to the baseline; better: probability
+    that it is positive; bar: the probability that was asked for.
+    """
 
     mixture: Array
     gain: Interval
     better: float
+    bar: float
     reason: str
     binding: tuple[str, ...]
 
@@ -90,6 +95,6 @@ def choose(problem: Problem, current: Array, rules: Rules, *, away: bool) -> Cho
     base = problem.feasible.mixture(problem.feasible.cost_shares(problem.baseline))
     if mean < rules.least_gain or better < bar:
         kept = step_towards(current, base, rules.step)
-        return Choice(kept, as_interval(*_gain(problem, kept)), better, "kept: no gain beyond uncertainty", ())
+        return Choice(kept, as_interval(mean, sd), better, bar, "kept: no gain beyond uncertainty", ())
     moved = step_towards(current, aim, rules.step)
-    return Choice(moved, as_interval(*_gain(problem, moved)), better, "refit", bound)
+    return Choice(moved, as_interval(mean, sd), better, bar, "refit", bound)

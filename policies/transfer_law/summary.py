@@ -18,7 +18,7 @@ from policies.transfer_law.choose import Choice
 Array = NDArray[np.float64]
 
 _Z = NormalDist().inv_cdf(0.95)
-IDENTIFIED = 0.5  # posterior at most so wide relative to the prior: the data, not the prior, fixed the number
+IDENTIFIED = 0.4  # posterior at most so wide relative to the prior: the data, not the prior, fixed the number
 NEGLIGIBLE = 0.15  # or the transfer is surely below this
 
 
@@ -59,18 +59,19 @@ def explain(problem: Problem, hubs: HubScores, before: Mapping[str, float], choi
     change = {name: after[name] - before[name] for name in after}
     gain = choice.gain
     up, down = max(change, key=lambda n: (change[n], n)), min(change, key=lambda n: (change[n], n))
-    if max(change.values()) < 0.0005:
-        return (
-            f"the mixture stays as it is; a plan would be better than the baseline with probability "
-            f"{choice.better:.2f}, predicted gain {gain.mean:.2%} [{gain.low:.2%}, {gain.high:.2%}]"
-        )
-    parts = []
-    for name, verb in ((up, "rises"), (down, "falls")):
-        parts.append(f"{name} {verb} from {before[name]:.1%} to {after[name]:.1%} ({_character(name, hubs)})")
-    return (
-        f"{' and '.join(parts)}; predicted gain over going on with the baseline {gain.mean:.2%} "
-        f"[{gain.low:.2%}, {gain.high:.2%}], better with probability {choice.better:.2f}"
+    plan = (
+        f"predicted gain from here on, over the baseline, {gain.mean:.2%} [{gain.low:.2%}, {gain.high:.2%}], "
+        f"better with probability {choice.better:.2f}"
     )
+    if choice.reason.startswith("kept"):
+        plan = f"the best plan is not sure enough ({choice.bar:.2f} is asked for): {plan}"
+    if max(change.values()) < 0.0005:
+        return f"the mixture stays as it is; {plan}"
+    moves = [
+        f"{name} {verb} from {before[name]:.1%} to {after[name]:.1%} ({_character(name, hubs)})"
+        for name, verb in ((up, "rises"), (down, "falls"))
+    ]
+    return f"{' and '.join(moves)}; {plan}"
 
 
 def _character(name: str, hubs: HubScores) -> str:

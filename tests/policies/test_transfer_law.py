@@ -158,3 +158,33 @@ def test_warm_refit_is_quick(K, limit):
         policy.observe(report)
         took.append(time.process_time() - start)
     assert min(took[-5:]) < limit
+
+
+def test_reports_between_boundaries_masked_draws_and_an_annealed_rate():
+    """As in real training: a report half an interval early, 2 % of draws lost, gaps, the rate brought down."""
+    world = World("hub", 3, 0, 0.003, budget=6_000, intervals=30)
+    half, end = world.interval // 2, world.budget
+
+    def rate_sum(position):
+        flat = 0.8 * end
+        down = max(position - flat, 0.0)
+        return min(position, flat) + down - 0.45 * down**2 / (0.2 * end)
+
+    plan = [[float(p), rate_sum(p)] for p in range(0, end + 1, half)]
+    policy = make_policy("transfer_law", world.domains, end, interval=world.interval, lr_plan=plan)
+    n, before = np.zeros(3), policy.propose().weights
+    reports = [*range(half, end - half, world.interval), end]
+    for step, position in enumerate(reports, start=1):
+        now = policy.propose().weights
+        for shares in (before, now) if step > 1 else (now,):
+            n = n + 0.98 * half * np.array([shares[name] for name in world.names])
+        body = world.report(position, n).to_dict() | {"lr_sum": rate_sum(position)}
+        if step % 5 == 0:
+            body["eval_loss"]["d1"] = None
+        policy.observe(LossReport.from_dict(body))
+        assert policy.propose().position == min(step * world.interval, end)
+        before = now
+    assert policy.propose().reason == "finished"
+    assert policy.law.time_ref == pytest.approx(rate_sum(end))
+    assert n[0] > n[1]
+    assert n[0] > n[2]
