@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -83,14 +83,14 @@ class Checkpoints:
         }
 
     def _write(self, position: int, body: dict[str, Any], tensors: dict[str, Any], score: float | None) -> str | None:
-        """None, or why it could not be written. torch reports a full disk as a `RuntimeError`."""
+        """None, or why it could not be written."""
         writers: dict[str, Callable[[Path], None]] = {"state.json": lambda path: write_json(path, body)}
         for name in _TENSORS:
             writers[f"{name}.pt"] = _saver(tensors[name])
         try:
             self.folder.write(position, writers, score)
         except (OSError, RuntimeError) as error:
-            return str(error)
+            return (error.strerror if isinstance(error, OSError) else None) or str(error)
         return None
 
     def _take(self, checkpoint: Path) -> None:
@@ -123,9 +123,33 @@ def check_same(before: Mapping[str, Any], now: Mapping[str, Any], path: str = ""
 def _saver(body: Any) -> Callable[[Path], None]:
     def save(path: Path) -> None:
         with open(path, "wb") as file:
-            torch.save(body, file)
+            disk = _Disk(file)
+            try:
+                torch.save(body, disk)  # type: ignore[arg-type]  # it needs no more than write and flush
+            except RuntimeError:
+                if disk.error is not None:
+                    raise disk.error from None
+                raise
 
     return save
+
+
+class _Disk:
+    """A file that remembers why it could not be written: torch says only that a position is not as expected."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def _whole(tensor: Tensor) -> Tensor:

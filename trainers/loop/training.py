@@ -135,7 +135,7 @@ class Training:
 
     def close(self, finished: bool) -> None:
         if self.trace is not None:
-            self.trace.close()
+            self.trace.flush()
         if self.line is not None:
             self.line.close(LAST_WORDS_SECONDS[0 if finished else 1])
 

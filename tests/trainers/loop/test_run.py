@@ -25,7 +25,7 @@ from trainers.loop import (
     read_trace,
     run,
 )
-from trainers.loop.checkpoint import read_state
+from trainers.loop.checkpoint import _Disk, read_state
 from trainers.loop.folder import CheckpointFolder
 from trainers.loop.training import Training
 
@@ -302,15 +302,16 @@ def test_other_data_is_refused(make_job, data):
 
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, position: int) -> None:
-    save = torch.save
+    """The disk fills up in the middle of a file of the checkpoint at `position`."""
+    write = _Disk.write
 
-    def failing(body, file):
-        if f"{position:012d}" in str(getattr(file, "name", "")):
-            file.write(b"half")
-            raise OSError(28, "No space left on device")
-        save(body, file)
+    def failing(self, data):
+        if f"{position:012d}" in self.file.name and self.file.tell() > 20_000:
+            self.error = OSError(28, "No space left on device")
+            raise self.error
+        return write(self, data)
 
-    monkeypatch.setattr(torch, "save", failing)
+    monkeypatch.setattr(_Disk, "write", failing)
 
 
 def test_a_full_disk_stops_the_run_with_nothing_half_written(undisturbed, make_job, monkeypatch):
