@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from policies.laws import priors
 from policies.laws.form import Inputs, log_loss
 from policies.laws.rows import Rows
+from policies.laws.runs import correlation, links, relative_error, whiten
 from policies.laws.solve import Batch, minimise, normal_equations
 
 Array = NDArray[np.float64]
@@ -24,17 +25,28 @@ ROUNDS = 3  # noise and parameters in turn, from a cold start
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One family's regression. rows and inputs agree row by row; centre (M,) is taken off the log losses."""
+    """One family's regression. rows and inputs agree row by row; centre (M,) is taken off the log losses.
+
+    `rho` (M, N) is the correlation of a row's residual with that of the row before it (see `runs`).
+    """
 
     rows: Rows
     inputs: Inputs
     centre: Array
     tied: bool
     transfer: bool
+    rho: Array
 
     def keep(self, which: NDArray[np.bool_]) -> Setting:
         """Only the rows `which`."""
-        return dataclasses.replace(self, rows=self.rows.keep(which), inputs=self.inputs.rows(which))
+        rho = self.rho[:, which]
+        rows = self.rows.keep(which)
+        return dataclasses.replace(self, rows=rows, inputs=self.inputs.rows(which), rho=np.where(links(rows), rho, 0.0))
+
+    def correlated(self, theta: Array) -> Setting:
+        """The same with the correlation that the residuals at `theta` (M, P) show."""
+        fitted, _ = log_loss(theta, np.arange(len(theta)), self.inputs, tied=self.tied, jacobian=False)
+        return dataclasses.replace(self, rho=correlation(self.observed - fitted, links(self.rows)))
 
     @property
     def observed(self) -> Array:
@@ -49,16 +61,17 @@ class Setting:
         return root
 
     def model(self, theta: Array, which: NDArray[np.int64], jacobian: bool) -> tuple[Array, Array]:
-        """Fitted log losses of the targets `which`, and their Jacobian."""
-        return log_loss(theta, which, self.inputs, tied=self.tied, jacobian=jacobian)
+        """Fitted log losses of the targets `which`, whitened, and their Jacobian."""
+        fitted, slopes = log_loss(theta, which, self.inputs, tied=self.tied, jacobian=jacobian)
+        rho = self.rho[which]
+        return whiten(fitted, rho), whiten(slopes, rho) if jacobian else slopes
 
     def batch(self, noise: Array) -> Batch:
-        """The M penalised problems, with residuals in units of `noise` (M,) and the reported errors."""
+        """The M penalised problems, with whitened residuals in units of `noise` (M,)."""
         middle = priors.centre(self.rows.own, len(self.rows.domains), transfer=self.transfer)
-        spread = np.sqrt(noise[None] ** 2 + np.where(np.isnan(self.rows.sem), 0.0, self.rows.sem) ** 2)
         return Batch(
-            self.observed,
-            (self.trust[:, None] / spread).T,
+            whiten(self.observed, self.rho),
+            (self.trust[:, None] / (noise * relative_error(self.rows.sem))).T,
             middle,
             priors.precision(middle),
             priors.free(self.rows.own, middle.shape, tied=self.tied, transfer=self.transfer),
@@ -67,16 +80,19 @@ class Setting:
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """theta (M, P), covariance (M, P, P), noise (M,): sd of a log residual."""
+    """theta (M, P), covariance (M, P, P), noise (M,): sd of a log residual, rho (M, N): see `Setting`."""
 
     theta: Array
     covariance: Array
     noise: Array
+    rho: Array
 
 
 def fit_family(setting: Setting, start: Array | None, noise: Array | None) -> Fit:
     """Penalised maximum a posteriori fit, from several starts or from an earlier fit with its noise."""
     cold = start is None
+    if start is not None:
+        setting = setting.correlated(start)
     sd: Array = np.full(len(setting.rows.targets), FAR_GUESS) if noise is None else noise
     batch = setting.batch(sd)
     begins = priors.starts(batch.centre, batch.free) if start is None else [start]
@@ -85,10 +101,11 @@ def fit_family(setting: Setting, start: Array | None, noise: Array | None) -> Fi
     best = np.argmin(np.array([f.cost for f in found]), axis=0)
     theta = np.array([found[k].theta[i] for i, k in enumerate(best)])
     for _ in range(ROUNDS if cold else 1):
-        sd = _noise(setting, batch, theta)
+        setting = setting.correlated(theta)
+        sd = _noise(setting, setting.batch(sd), theta)
         batch = setting.batch(sd)
         theta = minimise(setting.model, batch, theta, iterations=iterations).theta
-    return Fit(theta, covariance(setting, batch, theta), sd)
+    return Fit(theta, covariance(setting, batch, theta), sd, setting.rho)
 
 
 def _at(setting: Setting, batch: Batch, theta: Array) -> tuple[Array, Array]:

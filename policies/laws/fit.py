@@ -78,7 +78,8 @@ def fit_rows(
     centre, total_ref, time_ref = _typical(rows), float(rows.total.max()), float(rows.time.max())
     first = float(rows.total.min())
     inputs = rows.inputs(total_ref, time_ref, first)
-    settings = [Setting(rows, inputs, centre, tied, transfer) for _, tied in FAMILIES]
+    alone = np.zeros((len(rows.targets), len(rows.draws)))
+    settings = [Setting(rows, inputs, centre, tied, transfer, alone) for _, tied in FAMILIES]
     starts = None if warm is None else _restart(warm, warm.thetas, centre, total_ref, time_ref, first)
     before = None if warm is None else warm.noise
     fits = [fit_family(s, None if starts is None else starts[k], before) for k, s in enumerate(settings)]
@@ -91,6 +92,7 @@ def fit_rows(
         for (name, tied), weight, fit in zip(FAMILIES, weights, fits, strict=True)
     )
     noise: Array = np.sqrt(np.einsum("f,fm->m", np.array(weights), np.array([fit.noise for fit in fits]) ** 2))
+    apart: Array = np.array([fit.noise * fit.rho.max(axis=1) for fit in fits])
     law = JointLaw(
         rows.domains,
         rows.targets,
@@ -104,6 +106,7 @@ def fit_rows(
         families,
         burn_in,
         len(rows.draws),
+        np.array(weights) @ apart,
     )
     thetas = tuple(fit.theta for fit in fits)
     return law, WarmStart(rows.domains, rows.targets, total_ref, time_ref, first, centre, noise, thetas, tuple(parts))

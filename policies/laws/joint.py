@@ -81,7 +81,8 @@ class JointLaw:
     Losses inside are divided by exp(`centre`) (M,), draws and time by their references; `start`
     (draws) is the unit of what the untrained model knows. `noise`
     (M,) is the standard deviation of a log residual; `anneal` the covariate that predictions use
-    unless told otherwise; `drift` widens intervals by so much log loss per log of extrapolation.
+    unless told otherwise; `misfit` (M,) how far a real curve strays from the law's
+    shape, in log loss; `drift` widens intervals by so much log loss per log of extrapolation.
     """
 
     domains: tuple[str, ...]
@@ -96,6 +97,7 @@ class JointLaw:
     families: tuple[Family, ...]
     burn_in: float
     rows: int
+    misfit: Array
     drift: float = 0.01
 
     # -- numbers with intervals ----------------------------------------------------------------
@@ -157,7 +159,7 @@ class JointLaw:
 
         mean, sd = self._averaged(of)
         beyond = np.maximum(inputs.log_total, 0.0)[:, None]
-        return mean + self.centre, np.sqrt(sd**2 + (self.drift * beyond) ** 2)
+        return mean + self.centre, np.sqrt(sd**2 + self.misfit**2 + (self.drift * beyond) ** 2)
 
     def predict(
         self, draws: ArrayLike, time: ArrayLike | None = None, level: float = 0.9, *, anneal: float = 0.0
@@ -189,6 +191,7 @@ class JointLaw:
             "families": [_dump_family(family) for family in self.families],
             "burn_in": self.burn_in,
             "rows": self.rows,
+            "misfit": self.misfit.tolist(),
             "drift": self.drift,
         }
 
@@ -208,6 +211,7 @@ class JointLaw:
             tuple(_load_family(family) for family in body["families"]),
             float(body["burn_in"]),
             int(body["rows"]),
+            np.array(body["misfit"], dtype=np.float64),
             float(body["drift"]),
         )
 

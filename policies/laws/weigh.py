@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,7 +41,7 @@ def weigh(settings: list[Setting], fits: list[Fit], starts: list[Array], seed: i
         return [1.0 / len(fits)] * len(fits), [fit.theta for fit in fits]
     scores, parts = [], []
     for setting, fit, start in zip(settings, fits, starts, strict=True):
-        train = setting.keep(~held)
+        train = dataclasses.replace(setting, rho=fit.rho).keep(~held)
         batch = train.batch(fit.noise)
         part = minimise(train.model, batch, start, iterations=WARM).theta
         scores.append(TEMPER * _log_density(setting.keep(held), part, covariance(train, batch, part), fit.noise))

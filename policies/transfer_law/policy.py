@@ -72,6 +72,7 @@ class LawPolicy(BasePolicy):
         "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
         "pace": 5.0,  # the mixture moves (total variation) at most so much per budget drawn
         "least_share": 0.1,  # least share of every domain, times 1/K: keeps the law identified
+        "beyond": 0.15,  # a share may go so far beyond the largest that probing has shown
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -233,8 +234,10 @@ class LawPolicy(BasePolicy):
         for name, share in state.weights.items():
             spent[name] = spent.get(name, 0.0) + share * ahead
         time, anneal = self._final_time(law)
-        count = len(self.domains)
+        count, names = len(self.domains), sorted(self.names)
         least = np.full(count, self.options["least_share"] / count)
+        shown = [self.baseline[name] * (1 - self.options["amplitude"]) + self.options["amplitude"] for name in names]
+        most = np.minimum(np.array(shown) + self.options["beyond"], 1.0) if self.transfer else np.ones(count)
         domains = sorted(self.domains, key=lambda domain: domain.name)
         return make_problem(
             law,
@@ -246,7 +249,7 @@ class LawPolicy(BasePolicy):
             baseline=self.baseline,
             time=time,
             anneal=anneal,
-            trust=(least, np.ones(count)),
+            trust=(least, most),
         )
 
     def _final_time(self, law: JointLaw) -> tuple[float | None, float]:
@@ -306,7 +309,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             raise BadSetup(f"option {name} is {value!r}; it must be a finite number >= 0")
-    for name in ("start", "probe_until", "amplitude", "plateau_until", "sure", "least_share"):
+    for name in ("start", "probe_until", "amplitude", "plateau_until", "sure", "least_share", "beyond"):
         if options[name] > 1:
             raise BadSetup(f"option {name} is {options[name]}; it must lie in [0, 1]")
     if int(options["sweeps"]) != options["sweeps"]:
