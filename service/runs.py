@@ -39,6 +39,11 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report.html"
 
+    @property
+    def ended(self) -> Path:
+        """There once everything is done that a driver does for the run."""
+        return self.path / ".ended"
+
     def store(self, config: Config) -> str:
         """URL of the journal: the configuration's, or a file in this folder."""
         return config.store or f"sqlite:///{self.path / 'journal.db'}"

@@ -42,15 +42,16 @@ class Run:
 
 
 def settle_name(config: Config, console: Console) -> Config:
-    """The run that `config` means: a new one, or the same one if it was begun and not finished.
+    """The run that `config` means: a new one, or the same one if it was begun and has not ended.
 
-    A finished run is never touched: the new one gets the next free number.
+    A run that has ended is never touched: the new one gets the next free number. One whose driver was killed
+    after training, before its report or its tracking was complete, has not ended.
     """
     path = config.runs_path / config.name
     if not (path / "config.yaml").is_file():
         return config
     before = load_config(path / "config.yaml")
-    if _finished(RunFolder(path), before):
+    if RunFolder(path).ended.is_file():
         number = next(
             n for n in range(2, 10**6) if not (config.runs_path / f"{config.name}-{n}" / "config.yaml").is_file()
         )
@@ -80,7 +81,10 @@ def prepare_data(config: Config, console: Console) -> PreparedData:
 
 @contextmanager
 def begun(config: Config, data: PreparedData, console: Console) -> Iterator[Run]:
-    """The run's folder and allocation, with its lock held; what is there from before is gone on with."""
+    """The run's folder and allocation, with its lock held; what is there from before is gone on with.
+
+    A run that is finished when the block ends well is marked as ended: report and tracking are done too.
+    """
     folder = RunFolder(config.runs_path / config.name)
     with locked(folder):
         _write_manifest(folder, data)
@@ -93,7 +97,10 @@ def begun(config: Config, data: PreparedData, console: Console) -> Iterator[Run]
                 spec = dataclasses.replace(spec, lr_plan=lr_plan(config))
                 spec.build()
                 journal.create(folder.name, spec.to_dict())
-            yield Run(folder, config, data, journal)
+            run = Run(folder, config, data, journal)
+            yield run
+            if run.finished:
+                folder.ended.touch()
 
 
 def lr_plan(config: Config) -> list[list[float]]:
@@ -106,14 +113,6 @@ def lr_plan(config: Config) -> list[list[float]]:
             pairs.append([float(position), total])
         total += learning_rate(config.train, budget, position)
     return [*pairs, [float(budget), total]]
-
-
-def _finished(folder: RunFolder, config: Config) -> bool:
-    if config.store is None and not (folder.path / "journal.db").is_file():
-        return False
-    with Journal(folder.store(config)) as journal:
-        event = journal.last(folder.name, ["finished"])
-        return event is not None and event.position >= config.budget
 
 
 def _check_no_checkpoints(folder: RunFolder) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from service.config import BadConfig, Config, load_config, load_resumed
+from service.config import BadConfig, Config, changed_keys, load_config, load_resumed
 from service.config.load import STEERING
+from service.config.model import TrackingConfig
 from service.pretrain import compare as comparison
 from service.pretrain.begin import Run, begun, prepare_data, settle_name
 from service.pretrain.console import Console
@@ -51,15 +52,39 @@ def pretrain(request: Request, console: Console) -> None:
 def read(request: Request, console: Console) -> Config:
     """The configuration of the run to begin or to go on with."""
     if request.resume is not None:
-        if request.config is not None:
-            raise BadConfig("give a configuration or --resume RUN, not both; a run keeps its own configuration")
-        folder = find_run(request.resume)
-        config = load_resumed(folder.config, request.overrides)
-        return config.model_copy(update={"name": folder.name, "runs": str(folder.path.parent)})
+        return read_resumed(request, request.resume)
     if request.config is None:
         raise BadConfig("give the configuration of a new run, or --resume RUN to go on with one")
     config = load_config(request.config, request.overrides)
     return config if request.dry_run else settle_name(config, console)
+
+
+def read_resumed(request: Request, resume: str) -> Config:
+    """The configuration of a run that goes on: its own, or the one given, which then may not draw or learn otherwise.
+
+    With a configuration the run is looked for in that one's `runs` first.
+    """
+    if request.config is None:
+        folder = find_run(resume)
+        config = load_resumed(folder.config, request.overrides)
+    else:
+        config = load_config(request.config, request.overrides)
+        folder = find_run(resume, config.runs_path)
+        before = load_config(folder.config)
+        config = config.model_copy(
+            update={"name": before.name, "runs": before.runs, "tracking": _one_experiment(config)}
+        )
+        for key in changed_keys(before, config):
+            raise BadConfig(
+                f"{request.config.name} has another {key} than run '{folder.name}' was begun with; "
+                f"leave it out to go on as the run was begun: isthmus pretrain --resume {folder.path}"
+            )
+    return config.model_copy(update={"name": folder.name, "runs": str(folder.path.parent)})
+
+
+def _one_experiment(config: Config) -> TrackingConfig:
+    """Tracked where the configuration says, whatever number the run has behind its name."""
+    return config.tracking.model_copy(update={"experiment": config.experiment})
 
 
 def _run(config: Config, data: PreparedData, request: Request, console: Console) -> None:

@@ -68,12 +68,22 @@ def test_same_configuration_goes_on_and_another_is_refused(config: Config, poole
 
 def test_finished_run_is_never_touched(config: Config, pooled: PreparedData) -> None:
     with begun(config, pooled, silent()):
-        pass
-    finish(config, "small")
+        finish(config, "small")
     second = settle_name(config, silent())
     assert (second.name, second.experiment) == ("small-2", "small")
     with begun(second, pooled, silent()) as run:
         assert run.name == "small-2"
+
+
+def test_run_killed_before_its_report_goes_on(config: Config, pooled: PreparedData) -> None:
+    driver = begun(config, pooled, silent())
+    driver.__enter__()
+    finish(config, "small")
+    assert not driver.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert settle_name(config, silent()) == config
+    with begun(config, pooled, silent()) as run:
+        assert run.finished
+    assert settle_name(config, silent()).name == "small-2"
 
 
 def test_changed_data_are_refused(config: Config, pooled: PreparedData) -> None:
@@ -102,10 +112,23 @@ def test_resumed_run_keeps_its_configuration(config: Config, pooled: PreparedDat
     moved.mkdir()
     folder.path.rename(moved / "renamed")
     assert read(Request(resume=str(moved / "renamed")), silent()).runs == str(moved)
-    with pytest.raises(BadConfig, match="not both"):
-        read(Request(config=tmp_path / "small.yaml", resume="x"), silent())
     with pytest.raises(BadConfig, match="there is no run at"):
         find_run(tmp_path / "none")
+
+
+def test_configuration_and_run_go_together_where_they_agree(
+    config: Config, pooled: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with begun(config.model_copy(update={"name": "small-2"}), pooled, silent()):
+        pass
+    monkeypatch.chdir("/")  # the run is found through the configuration, not through where we are
+    file = tmp_path / "small.yaml"
+    again = read(Request(config=file, resume="small-2", overrides=("ray.workers=4",)), silent())
+    assert (again.name, again.experiment, again.ray.workers) == ("small-2", "small", 4)
+    with pytest.raises(BadConfig, match=r"small\.yaml has another train\.lr than run 'small-2' was begun with"):
+        read(Request(config=file, resume="small-2", overrides=("train.lr=0.1",)), silent())
+    with pytest.raises(BadConfig, match="there is no run at"):
+        read(Request(config=file, resume="small-3"), silent())
 
 
 def test_mode_and_pins_may_change_in_mid_run(config: Config, pooled: PreparedData) -> None:
