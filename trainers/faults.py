@@ -1,8 +1,8 @@
 """Where a test may kill this process: `reach(point)` does nothing unless the environment asks for it.
 
-``ISTHMUS_FAULT="point:count:marker"`` kills the process with SIGKILL at the `count`-th time it
-reaches `point`, once: the file `marker` is made first and no later process dies while it exists.
-Several faults are separated by ``;``.
+``ISTHMUS_FAULT="point:count:marker"`` kills the process with SIGKILL once it has reached `point`
+`count` times: the file `marker` is made first, with the process id in it, and nobody dies while it
+exists. A test that removes it has the next process die that passes. Several faults are separated by ``;``.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ def reach(point: str) -> None:
     _reached[point] += 1
     for fault in wanted.split(";"):
         name, count, marker = fault.split(":", 2)
-        if name == point and _reached[point] == int(count) and _claim(marker):
+        if name == point and _reached[point] >= int(count) and _claim(marker):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _claim(marker: str) -> bool:
     """Make the marker file; False if it is there already. Atomic, so that of several ranks only one dies."""
     try:
-        os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        handle = os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     except FileExistsError:
         return False
+    os.write(handle, str(os.getpid()).encode())
+    os.close(handle)
     return True

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +62,7 @@ def fit(job: TrainJob, ray: RayConfig) -> TrainResult:
         ),
         run_config=RunConfig(
             name=job.name,
-            storage_path=str((Path(job.run_dir) / "ray").resolve()),
+            storage_path=str(ray_folder(job)),
             failure_config=FailureConfig(max_failures=ray.max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
             logging_config=LoggingConfig(log_level="WARNING"),
@@ -92,7 +91,7 @@ def train_worker(config: dict[str, Any]) -> TrainResult | Exception:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     comm = DistComm(get_device())
     try:
-        return run(config["job"], comm, _PointerReports(comm, config["job"].budget))
+        return run(config["job"], comm, _PointerReports(comm, config["job"]))
     except (RunStopped, ValueError) as error:
         return error
 
@@ -100,8 +99,9 @@ def train_worker(config: dict[str, Any]) -> TrainResult | Exception:
 class _PointerReports:
     """Tells Ray where our checkpoint lies; all ranks together, not too often, and of the last one always."""
 
-    def __init__(self, comm: Comm, budget: int) -> None:
-        self._comm, self._budget, self._last = comm, budget, -math.inf
+    def __init__(self, comm: Comm, job: TrainJob) -> None:
+        self._comm, self._budget, self._last = comm, job.budget, -math.inf
+        self._folder = ray_folder(job) / "newest"
 
     def __call__(self, path: Path, position: int) -> None:
         import torch
@@ -118,9 +118,14 @@ class _PointerReports:
         if self._comm.rank != 0:
             report({"position": position})
             return
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "pointer.json").write_text(json.dumps({"path": str(path), "position": position}))
-            report({"position": position}, checkpoint=Checkpoint.from_directory(folder))
+        self._folder.mkdir(parents=True, exist_ok=True)  # no temporary folder, which a killed worker would leave
+        (self._folder / "pointer.json").write_text(json.dumps({"path": str(path), "position": position}))
+        report({"position": position}, checkpoint=Checkpoint.from_directory(self._folder))
+
+
+def ray_folder(job: TrainJob) -> Path:
+    """What Ray Train keeps of a run: pointers to our checkpoints."""
+    return (Path(job.run_dir) / "ray").resolve()
 
 
 def worker_resources(ray: RayConfig) -> dict[str, float]:
