@@ -19,8 +19,9 @@ def data_section(manifest: Manifest) -> dict[str, Any]:
 
 
 def _domain(manifest: Manifest, name: str) -> dict[str, Any]:
-    modality = manifest.of(name)[0].source.get("modality", name)
-    return {"path": f"{name}.csv", "kind": KINDS.get(modality, "mr")}
+    source = manifest.of(name)[0].source
+    block = {"path": f"{name}.csv", "kind": KINDS.get(source.get("modality", name), "mr")}
+    return {**block, "window": source["window"]} if "window" in source else block
 
 
 def write_tables(root: Path, manifest: Manifest) -> None:
