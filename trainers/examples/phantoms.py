@@ -50,9 +50,9 @@ def hub_island(leaves: int = 4, patterns: int = 1) -> tuple[PhantomDomain, ...]:
     """One hub, `leaves` leaves and one island, with `patterns` patterns to a leaf.
 
     The hub's tissue is made of the patterns of all leaves, so each of its draws teaches all of them. Leaves share
-    nothing with each other. The island shares nothing with anyone. Leaves are faint, so that a draw of the hub is
-    worth more to a leaf than one of its own: a nano model that took half of 9,600
-    draws from the hub ended with a mean log loss 0.08 below that of the uniform mixture.
+    nothing with each other. The island shares nothing with anyone. Leaves are faint, so that in a mixture the draws
+    of the hub move the model most: with half of 9,600 draws from the hub a nano model ended with a mean log loss 0.08
+    below that of the uniform mixture (crops of 16, patches of 4, the windows of the manifest).
     """
     looks: tuple[Modality, ...] = ("ct", "t2", "pet", "t1")
     names = ["hub", *(f"leaf_{i + 1}" for i in range(leaves)), "island"]
