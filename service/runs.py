@@ -18,7 +18,7 @@ _LOCK = ".lock"
 class RunFolder:
     """Where a run keeps everything but the cache of volumes.
 
-    ``config.yaml  manifest.json  journal.db  checkpoints/  report.html  progress.json``
+    ``config.yaml  manifest.json  journal.db  checkpoints/  report.html  progress.json  .ended``
     """
 
     path: Path

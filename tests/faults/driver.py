@@ -19,7 +19,7 @@ class Driver:
 
     def __init__(self, arguments: list[str], log: Path, environment: dict[str, str]) -> None:
         command = [sys.executable, "-c", "from service.cli import main; main()", "pretrain", *arguments]
-        variables = os.environ | {"PYTHONPATH": str(ROOT), "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"} | environment
+        variables = os.environ | {"PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"} | environment
         with open(log, "ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=variables, cwd=log.parent)
         self.log = log
@@ -41,12 +41,15 @@ class Driver:
         return sorted((p for p in self.tree() if title(p).startswith(TITLES[role])), key=lambda p: p.pid)
 
     def kill(self, everything: bool) -> list[int]:
-        """SIGKILL for the driver, and with `everything` for all that it started; returns what was killed."""
-        below = self.tree()
+        """SIGKILL for the driver, and with `everything` for all that it started; returns what was killed.
+
+        What is known already dies at once; what was started since is looked for before the driver dies.
+        """
+        killed = [p.pid for p in self.seen.values() if everything and sigkill(p)]
+        killed += [p.pid for p in self.tree() if everything and p.pid not in killed and sigkill(p)]
         self.process.kill()
-        killed = [self.process.pid, *(p.pid for p in below if everything and sigkill(p))]
         self.process.wait(60)
-        return killed
+        return [self.process.pid, *killed]
 
     def orphans(self) -> list[psutil.Process]:
         return [process for process in self.seen.values() if running(process)]

@@ -26,7 +26,8 @@ class Kill:
 
     kind: worker, owner, driver or all. point: where the victim kills itself, or what a driver is
     caught at; empty for a kill at a draw. planned: the draw from which on it may happen.
-    at: the draw it happened at; resumed: seconds until the run was beyond that draw again.
+    at: the draw it happened at; half_written: it left a checkpoint without a name; resumed: seconds
+    until the run was beyond that draw again.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Kill:
     seed: int = 0
     pids: tuple[int, ...] = ()
     at: int = -1
+    half_written: bool = False
     resumed: float | None = None
 
     @property

@@ -14,7 +14,8 @@ from tests.faults.driver import Driver, running, sigkill
 from tests.faults.instants import POINTS, Kill
 from trainers.loop import read_progress
 
-POLL_SECONDS, PATIENCE_SECONDS = 0.02, 400.0
+POLL_SECONDS, PATIENCE_SECONDS = 0.05, 600.0
+CLOSE_LOOK_SECONDS = 0.002  # a checkpoint is written within some 50 ms
 
 
 class Gone(AssertionError):
@@ -39,7 +40,10 @@ class Monkey:
         try:
             self._start()
             for kill in self.kills:
-                self._wait_until(lambda kill=kill: self._due(kill), f"{kill.kind} at {kill.instant} was due")
+                close = CLOSE_LOOK_SECONDS if kill.point == "checkpoint being written" else POLL_SECONDS
+                self._wait_until(
+                    lambda kill=kill: self._due(kill), f"{kill.kind} at {kill.instant} was due", poll=close
+                )
                 before = self._victims(kill)
                 self._strike(kill)
                 struck = time.monotonic()
@@ -77,21 +81,21 @@ class Monkey:
             return self._last_event("decision") > 0
         if kill.point == "finished":
             return self._last_event("finished") > 0
-        if self._position() < kill.planned or len(self.driver.role("worker")) != 2 or not self.driver.role("owner"):
+        if self._position() < kill.planned:
             return False
         if kill.point == "checkpoint being written":
-            return any((self.run_dir / "checkpoints").glob(".writing-*"))
-        return True
+            return self._half_checkpoint()
+        return len(self.driver.role("worker")) == 2 and len(self.driver.role("owner")) == 1
+
+    def _half_checkpoint(self) -> bool:
+        return any((self.run_dir / "checkpoints").glob(".writing-*"))
 
     def _strike(self, kill: Kill) -> None:
         kill.at = max(0, self._position())
         if kill.point in POINTS:
             self._marker(kill).unlink()  # from now on the victim dies where it passes the point
-            self._wait_until(
-                lambda: self._marker(kill).read_text() != "" if self._marker(kill).exists() else False,
-                f"{kill.kind} died at {kill.point}",
-            )
-            kill.pids, kill.at = (int(self._marker(kill).read_text()),), max(0, self._position())
+            self._wait_until(lambda: self._died_at(kill) > 0, f"{kill.kind} died at {kill.point}")
+            kill.pids, kill.at = (self._died_at(kill),), max(0, self._position())
         elif kill.kind in ("driver", "all"):
             kill.pids = tuple(self.driver.kill(everything=kill.kind == "all"))
             assert self.driver.process.returncode == -9
@@ -104,6 +108,7 @@ class Monkey:
             f"{kill.kind} {kill.pids} was dead",
             30,
         )
+        kill.half_written = self._half_checkpoint()
         if kill.kind in ("driver", "all"):
             self._start()
 
@@ -118,8 +123,12 @@ class Monkey:
             return self.driver.process.returncode == 0 and self._last_event("finished") > 0
         if kill.point == "finished":
             return False
+        if kill.point == "config written":  # nothing had begun
+            return self._last_event("decision") > 0
+        if self._position() <= kill.at:
+            return False
         now = self._victims(kill)
-        return bool(now) and not now & before and self._position() > kill.at
+        return bool(now) and not now & before
 
     # -- what can be seen of the run
 
@@ -139,6 +148,11 @@ class Monkey:
     def _marker(self, kill: Kill) -> Path:
         return self.markers / f"{self.kills.index(kill):02d}-{kill.point}"
 
+    def _died_at(self, kill: Kill) -> int:
+        """The process that made the marker before it died; 0 before that."""
+        marker = self._marker(kill)
+        return int(marker.read_text() or 0) if marker.exists() else 0
+
     def _lay_markers(self) -> None:
         """A fault whose marker exists sleeps; all do at first."""
         self.markers.mkdir()
@@ -151,14 +165,20 @@ class Monkey:
         if left:
             raise Gone(f"processes outlived their driver: {[(p.pid, p.name()) for p in left]}")
 
-    def _wait_until(self, found: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    def _wait_until(
+        self,
+        found: Callable[[], bool],
+        what: str,
+        seconds: float = PATIENCE_SECONDS,
+        poll: float = POLL_SECONDS,
+    ) -> None:
         deadline = time.monotonic() + seconds
         while not found():
             if time.monotonic() > deadline:
                 raise Gone(f"not within {seconds:.0f} s: {what}\n{self._tail()}")
-            if not self.driver.alive() and self.driver.process.returncode not in (0, -9):
-                raise Gone(f"exit code {self.driver.process.returncode} before {what}\n{self._tail()}")
-            time.sleep(POLL_SECONDS)
+            if not self.driver.alive() and self.driver.process.returncode != -9:
+                raise Gone(f"it ended with {self.driver.process.returncode} before {what}\n{self._tail()}")
+            time.sleep(poll)
 
     def _tail(self) -> str:
         return self.log.read_text()[-4000:] if self.log.exists() else ""

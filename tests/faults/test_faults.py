@@ -16,14 +16,14 @@ from tests.faults.world import INTERVALS, write_config, write_world
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 PLANS = {
-    "outside": lambda: spread([("worker", "")] * 4 + [("owner", "")] * 4, seed=11),
-    "points": lambda: targeted(seed=12),
     "drivers": lambda: [
         Kill("driver", 0, "config written"),
         Kill("driver", 0, "first decision"),
         *spread([("driver", ""), ("all", ""), ("all", "checkpoint being written")], seed=13),
         Kill("all", 0, "finished"),
     ],
+    "outside": lambda: spread([("worker", "")] * 4 + [("owner", "")] * 4, seed=11),
+    "points": lambda: targeted(seed=12),
 }
 
 
@@ -39,9 +39,10 @@ class Table:
         rows = ["", layout.format("run", "kind", "instant", "planned", "killed at", "processes", "back after")]
         for run, kill in self.kills:
             back = "never" if kill.resumed is None else f"{kill.resumed:.0f} s"
-            at = f"{kill.at:,}" if kill.hit else "not hit"
+            at = f"{kill.at:,}{'*' if kill.half_written else ''}" if kill.hit else "not hit"
             planned = f"{kill.planned:,}" if kill.planned else "-"
             rows.append(layout.format(run, kill.kind, kill.instant, planned, at, len(kill.pids), back))
+        rows.append("* left a checkpoint half-written")
         return "\n".join([*rows, "", *self._counts(), "", *self.notes])
 
     def _counts(self) -> list[str]:
