@@ -41,10 +41,10 @@ bench: install ## the loop against a bare PyTorch loop, refits, the stream; prin
 	$(BIN)/python -m tests.benchmarks
 
 hubs: install ## ten seeds on planted phantoms: does the hub get more than its uniform share?
-	$(BIN)/python tests/benchmarks/hubs.py
+	$(BIN)/python -m tests.benchmarks.hubs
 
 steady: install ## ten seeds at a fixed mixture on the example data: the spread of the final loss
-	$(BIN)/python tests/benchmarks/steady.py
+	$(BIN)/python -m tests.benchmarks.steady
 
 gpu-check: install ## nccl, bf16, compile and resume, where a GPU is at hand
 	$(BIN)/python -m trainers.gpu_check
