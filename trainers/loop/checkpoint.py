@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -74,12 +75,17 @@ class Checkpoints:
         return Loaded(position, state)
 
     def _gather(self) -> dict[str, dict[str, Any]]:
-        """Whole tensors on the CPU; complete on rank 0."""
+        """Whole tensors on the CPU; complete on rank 0. Where nothing is sharded the others have no part in it."""
+        model, optimizer = self.learner.model, self.learner.optimizer
+        if not self.learner.sharded and self.comm.rank != 0:
+            return {}
         average = {name: _whole(tensor) for name, tensor in self.ema.average.items()}
-        return {
-            "model": get_model_state_dict(self.learner.model, options=_WHOLE),
-            "ema": {"average": average, "steps": self.ema.steps},
-            "optimizer": get_optimizer_state_dict(self.learner.model, self.learner.optimizer, options=_WHOLE),
+        gathered = {"ema": {"average": average, "steps": self.ema.steps}}
+        if not self.learner.sharded:
+            return gathered | {"model": _on_cpu(model.state_dict()), "optimizer": _by_name(model, optimizer)}
+        return gathered | {
+            "model": get_model_state_dict(model, options=_WHOLE),
+            "optimizer": get_optimizer_state_dict(model, optimizer, options=_WHOLE),
         }
 
     def _write(self, position: int, body: dict[str, Any], tensors: dict[str, Any], score: float | None) -> str | None:
@@ -125,13 +131,25 @@ def _saver(body: Any) -> Callable[[Path], None]:
         with open(path, "wb") as file:
             disk = _Disk(file)
             try:
-                torch.save(body, disk)  # type: ignore[arg-type]  # it needs no more than write and flush
+                with _without_crc():
+                    torch.save(body, disk)  # type: ignore[arg-type]  # it needs no more than write and flush
             except RuntimeError:
                 if disk.error is not None:
                     raise disk.error from None
                 raise
 
     return save
+
+
+@contextlib.contextmanager
+def _without_crc() -> Iterator[None]:
+    """The manifest has a SHA-256 of every file; a second sum costs as much as writing."""
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        yield
+    finally:
+        torch.serialization.set_crc32_options(before)
 
 
 class _Disk:
@@ -153,7 +171,20 @@ class _Disk:
 
 
 def _whole(tensor: Tensor) -> Tensor:
-    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().cpu().clone()
+    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().cpu()
+
+
+def _on_cpu(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.cpu() if isinstance(value, Tensor) else value for name, value in state.items()}
+
+
+def _by_name(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """What `get_optimizer_state_dict` gives for an optimiser that is not sharded, at a fraction of its cost."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return {
+        "state": {names[parameter]: _on_cpu(state) for parameter, state in optimizer.state.items()},
+        "param_groups": [{**group, "params": [names[p] for p in group["params"]]} for group in optimizer.param_groups],
+    }
 
 
 def _as(value: Tensor, like: Tensor) -> Tensor:
