@@ -3,7 +3,7 @@
 Two Ray Train workers over gloo, policy `transfer_law` behind the real owner actor and SQLite journal,
 MLflow tracker on; five domains of phantoms. Both loops take turns inside the workers (`turns.py`).
 
-    python -m tests.benchmarks.loop [--pairs N] [--interval DRAWS] [--preset NAME]
+    python -m tests.benchmarks.loop [--rounds N] [--interval DRAWS] [--preset NAME]
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import io
-import json
-import statistics
+import math
 import tempfile
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from service.config import Config
@@ -24,37 +24,49 @@ from service.pretrain.console import Console
 from service.pretrain.session import train
 from trainers.examples.phantoms import hub_island, write_phantoms
 
-WORKERS, BATCH, CROP = 2, 16, 32
+WORKERS, BATCH, CROP = 2, 32, 32
 BOUND = 0.95
 EVAL_CAP = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class LoopCost:
-    """Ratios of samples per CPU-second, ours over bare; the middle of the pairs, and the lowest and highest.
+    """CPU-seconds on the same number of draws, over all workers; `rounds` holds (ours, bare) by interval.
 
-    alone: the worker processes; whole: with all CPU-seconds of owner and tracker charged to ours.
-    eval_share: of ours, in held-out evaluation. idle: CPU-seconds per second of Ray's threads in a worker.
+    Ours is without held-out evaluation, with checkpoints. `idle`: CPU-seconds per second that Ray's
+    threads take in a worker that does nothing; they run under both loops.
     """
 
-    pairs: list[float]
-    bare_rate: float
-    owner_seconds: float
-    tracker_seconds: float
-    ours_seconds: float
-    bare_seconds: float
-    eval_share: float
+    rounds: list[tuple[float, float]]
+    draws: int
+    evaluation: float
+    checkpoints: float
+    owner: float
+    tracker: float
     idle: float
     refits: int
 
     @property
+    def ours(self) -> float:
+        return math.fsum(ours for ours, _ in self.rounds)
+
+    @property
+    def bare(self) -> float:
+        return math.fsum(bare for _, bare in self.rounds)
+
+    @property
     def alone(self) -> float:
-        return statistics.median(self.pairs)
+        """Samples per CPU-second of the worker processes, ours over bare."""
+        return self.bare / self.ours
 
     @property
     def whole(self) -> float:
-        charged = self.ours_seconds + self.owner_seconds + self.tracker_seconds
-        return self.alone * self.ours_seconds / charged
+        """The same with all that owner and tracker did charged to ours."""
+        return self.bare / (self.ours + self.owner + self.tracker)
+
+    @property
+    def eval_share(self) -> float:
+        return self.evaluation / (self.evaluation + self.ours)
 
 
 def make_config(folder: Path, intervals: int, interval: int, preset: str) -> Config:
@@ -73,54 +85,54 @@ def make_config(folder: Path, intervals: int, interval: int, preset: str) -> Con
             },
             "model": {"preset": preset, "patch": 8},
             "train": {"global_batch": BATCH, "eval_fraction": EVAL_CAP},
-            "ray": {"workers": WORKERS},
+            "ray": {"workers": WORKERS, "max_failures": 0},
         }
     )
 
 
-def measure(pairs: int, interval: int, preset: str) -> LoopCost:
+def measure(rounds: int, interval: int, preset: str) -> LoopCost:
+    """Train `rounds` measured intervals after the warm-up, as `isthmus pretrain` does."""
     from tests.benchmarks import turns
 
     console = Console(io.StringIO())
     with tempfile.TemporaryDirectory() as folder, mock.patch("trainers.ray_train.train_worker", turns.worker):
-        config = make_config(Path(folder), turns.WARM_UP_INTERVALS + pairs, interval, preset)
+        config = make_config(Path(folder), turns.WARM_UP_INTERVALS + rounds, interval, preset)
         data = prepare_data(config, console)
         with begun(config, data, console) as run, connected(config.ray):
             train(run, console)
             refits = len(list(run.journal.events(run.name, kinds=["decision"])))
-        files = [json.loads(p.read_text()) for p in sorted((Path(folder) / "runs/bench").glob("turns-*.json"))]
-    return tally(files, refits)
+        return tally(turns.read_ranks(run.folder.path), interval, refits)
 
 
-def tally(ranks: list[dict], refits: int) -> LoopCost:  # type: ignore[type-arg]
-    """Add up over ranks, turn by turn."""
-    rows = list(zip(*(rank["turns"] for rank in ranks), strict=True))
-    rate = [row[0]["draws"] / sum(r["seconds"] for r in row) for row in rows]
-    ours = [i for i, row in enumerate(rows) if row[0]["who"] == "ours"]
-    seconds = {who: sum(r["seconds"] for row in rows for r in row if r["who"] == who) for who in ("ours", "bare")}
-    evaluation = sum(r["evaluation"] for row in rows for r in row)
+def tally(ranks: list[dict[str, Any]], interval: int, refits: int) -> LoopCost:
+    """Add up over ranks."""
+    rounds = list(zip(*(rank["rounds"] for rank in ranks), strict=True))
+
+    def total(what: str) -> float:
+        return math.fsum(part[what] for row in rounds for part in row)
+
     before, after = ranks[0]["beside"]
     return LoopCost(
-        pairs=sorted(rate[i] / rate[i + 1] for i in ours),
-        bare_rate=statistics.median(rate[i + 1] for i in ours),
-        owner_seconds=after["owner"] - before["owner"],
-        tracker_seconds=after["tracker"] - before["tracker"],
-        ours_seconds=seconds["ours"],
-        bare_seconds=seconds["bare"],
-        eval_share=evaluation / (evaluation + seconds["ours"]),
-        idle=statistics.mean(rank["idle_share"] for rank in ranks),
+        rounds=[(sum(part["ours"] for part in row), sum(part["bare"] for part in row)) for row in rounds],
+        draws=len(rounds) * interval,
+        evaluation=total("evaluation"),
+        checkpoints=total("checkpoint"),
+        owner=after["owner"] - before["owner"],
+        tracker=after["tracker"] - before["tracker"],
+        idle=sum(rank["idle_share"] for rank in ranks) / len(ranks),
         refits=refits,
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=6)
-    parser.add_argument("--interval", type=int, default=384)
+    parser.add_argument("--rounds", type=int, default=4, help="intervals measured")
+    parser.add_argument("--interval", type=int, default=512, help="draws")
     parser.add_argument("--preset", default="small")
     options = parser.parse_args()
-    cost = measure(options.pairs, options.interval, options.preset)
-    print(cost, cost.alone, cost.whole)
+    cost = measure(options.rounds, options.interval, options.preset)
+    print(cost)
+    print([round(bare / ours, 3) for ours, bare in cost.rounds], cost.alone, cost.whole, cost.eval_share)
 
 
 if __name__ == "__main__":

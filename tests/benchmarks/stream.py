@@ -95,7 +95,8 @@ def cpu_seconds(work: Callable[[], int]) -> float:
     return sum(after[i] - before[i] for i in range(4))
 
 
-def compare(data: PreparedData, rounds: int, samples: int, workers: int) -> None:
+def compare(data: PreparedData, rounds: int, samples: int, workers: int) -> list[float]:
+    """Samples per CPU-second, stream over plain, of each round, in order of size."""
     costs: dict[str, list[float]] = {"plain": [], "stream": []}
     readers = {"plain": read_plain, "stream": read_stream}
     for reader in readers.values():
@@ -109,6 +110,7 @@ def compare(data: PreparedData, rounds: int, samples: int, workers: int) -> None
         f"workers={workers}: stream {rates['stream']:,.0f} samples per CPU-second, plain DataLoader "
         f"{rates['plain']:,.0f}; ratio {statistics.median(ratios):.2f} (rounds {ratios[0]:.2f} to {ratios[-1]:.2f})"
     )
+    return ratios
 
 
 def resolve_rate(data: PreparedData) -> None:

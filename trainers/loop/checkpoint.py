@@ -180,7 +180,7 @@ def _on_cpu(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_name(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """What `get_optimizer_state_dict` gives for an optimiser that is not sharded, at a fraction of its cost."""
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     return {
         "state": {names[parameter]: _on_cpu(state) for parameter, state in optimizer.state.items()},
         "param_groups": [{**group, "params": [names[p] for p in group["params"]]} for group in optimizer.param_groups],
