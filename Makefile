@@ -25,8 +25,9 @@ demo: install ## real volumes, five or more domains, two Ray workers, one page a
 	$(BIN)/isthmus data fetch-examples demo
 	$(BIN)/isthmus pretrain deploy/examples/demo.yaml
 
+# Two processes, a file of tests at a time in each; the runs on Ray come first, since they take longest.
 test: lint ## lint, types, import contracts and all tests that take less than minutes
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check policies trainers service tests deploy

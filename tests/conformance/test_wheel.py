@@ -46,7 +46,8 @@ def test_installed_copy_is_found_from_another_folder(wheel: Path, tmp_path: Path
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
     ).strip()
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-index", "--target", site, str(wheel)], check=True
+        [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-index", "--target", site, str(wheel)],
+        check=True,
     )
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
