@@ -63,7 +63,7 @@ class Account:
         return len({json.dumps(body["weights"], sort_keys=True) for body in self.decisions().values()})
 
     def repeated(self) -> int:
-        """Draws written down more than once: the work that the kills cost."""
+        """Lines of the trace that came again; what a killed process had not written down yet is not among them."""
         lines = [line for path in self.run_dir.glob("trace-*.jsonl") for line in path.read_text().splitlines()]
         return len(lines) - len(self.draws)
 

@@ -90,7 +90,7 @@ def test_kills_leave_no_trace(name: str, world: Path, calm: Account, table: Tabl
     found = differences(calm, killed)
     counts = ", ".join(f"{what} {len(lines)}" for what, lines in found.items())
     table.notes.append(
-        f"{name}: {time.monotonic() - began:.0f} s, {killed.repeated():,} draws learnt from again, "
+        f"{name}: {time.monotonic() - began:.0f} s, {killed.repeated():,} draws traced twice, "
         f"owner opened {killed.epochs} times, {killed.verified} events in an unbroken chain; differences: {counts}"
     )
     assert not any(found.values()), "\n".join(f"{what}: {line}" for what, lines in found.items() for line in lines[:5])
