@@ -42,4 +42,3 @@ def fetch_examples(folder: Path) -> None:
         manifest = write_phantoms(folder, domains=stand_ins(), volumes=PHANTOM_VOLUMES)
     for domain in manifest.domains:
         console.line(f"{domain}: {len(manifest.of(domain))} volumes in {folder / domain}")
-

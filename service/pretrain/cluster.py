@@ -14,7 +14,13 @@ from typing import Any
 from service.config import BadConfig, ClusterConfig
 
 OBJECT_STORE_BYTES = 128 * 2**20  # training moves no data through it
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "DO_NOT_TRACK": "true"}
+# Ray runs workers at niceness 15 by default: on a shared machine training would starve.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "DO_NOT_TRACK": "true",
+}
 
 
 class ClusterLost(RuntimeError):

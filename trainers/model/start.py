@@ -16,7 +16,7 @@ REACH = 2.5
 """Temperature of the sine-cosine positions per patch along the longest axis. The usual 10,000 is meant for
 sequences of thousands: on a grid of four all but the fastest waves stand still, and places look alike."""
 
-GAIN = 1.7
+GAIN = 3.0
 """Factor on the starting weights of queries and keys; enough that a patch prefers its neighbours."""
 
 

@@ -11,7 +11,7 @@ import torch
 from policies.records import Decision, LossReport
 from trainers.config.training import TrainConfig
 from trainers.loop.comm import LocalComm, all_equal, broadcast_json
-from trainers.loop.ema import Ema
+from trainers.loop.ema import EAGER_STEPS, EVERY, Ema
 from trainers.loop.errors import AdvisorSilent, NonFiniteLoss, TooMuchMissing
 from trainers.loop.line import AdvisorLine
 from trainers.loop.parallel import build_optimizer
@@ -33,6 +33,38 @@ def test_the_average_starts_warm_and_forgets_the_start():
     with ema.applied():
         assert torch.equal(model.weight, ema.average["weight"])
     assert (model.weight == 5.0).all()
+
+
+def ramp(decay: float, steps: int, average: float | None = None, done: int = 0) -> Ema:
+    """The average of a weight that is n after step n."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    ema = Ema(model, decay)
+    ema.load({"weight": torch.full((1, 1), 0.0 if average is None else average)}, done)
+    for step in range(done + 1, steps + 1):
+        with torch.no_grad():
+            model.weight.fill_(float(step))
+        ema.update()
+    return ema
+
+
+@pytest.mark.parametrize("decay", [0.95, 0.99])
+def test_a_sparse_average_lags_behind_as_far_as_a_dense_one(decay):
+    steps, dense = 40 * EAGER_STEPS, 0.0
+    for step in range(steps):
+        dense += (1 - min(decay, (1 + step) / (10 + step))) * (step + 1 - dense)
+    found = float(ramp(decay, steps).average["weight"])
+    assert found == pytest.approx(dense, abs=EVERY)
+
+
+def test_an_average_goes_on_in_the_middle_of_a_stride_as_if_never_stopped():
+    half = EAGER_STEPS + EVERY + 1
+    first = ramp(0.99, half)
+    resumed = ramp(0.99, half + 50, float(first.average["weight"]), half)
+    assert torch.equal(resumed.average["weight"], ramp(0.99, half + 50).average["weight"])
+
+
+def test_without_decay_the_average_is_the_weights():
+    assert float(ramp(0.0, EAGER_STEPS + EVERY + 1).average["weight"]) == pytest.approx(EAGER_STEPS + EVERY + 1)
 
 
 def test_frozen_parameters_have_no_average():
