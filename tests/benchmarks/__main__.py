@@ -19,7 +19,7 @@ from rich.table import Table
 
 from tests.benchmarks import loop, refit, stream
 
-LOOP_ROUNDS, LOOP_INTERVAL, LOOP_PRESET = 3, 512, "small"
+LOOP_ROUNDS, LOOP_INTERVAL, LOOP_PRESET = 4, 512, "small"
 REFITS = ((20, 1_000), (20, 10_000), (8, 10_000))
 STREAM_ROUNDS = 3
 
@@ -69,7 +69,7 @@ def stream_rows() -> list[Row]:
         for workers in (0, 1):
             ratios = stream.compare(data, STREAM_ROUNDS, 64 * stream.BATCH, workers)
             figure = f"{ratios[len(ratios) // 2]:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-            rows.append((f"stream / plain DataLoader, {workers} reading processes", figure, "", True))
+            rows.append((f"samples read per CPU-second, stream / plain DataLoader, loader_workers={workers}", figure, "", True))
     return rows
 
 
