@@ -12,6 +12,7 @@ import argparse
 import dataclasses
 import io
 import math
+import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -51,18 +52,14 @@ class LoopCost:
         return math.fsum(ours for ours, _ in self.rounds)
 
     @property
-    def bare(self) -> float:
-        return math.fsum(bare for _, bare in self.rounds)
-
-    @property
     def alone(self) -> float:
-        """Samples per CPU-second of the worker processes, ours over bare."""
-        return self.bare / self.ours
+        """Samples per CPU-second of the worker processes, ours over bare; the middle of the intervals."""
+        return statistics.median(bare / ours for ours, bare in self.rounds)
 
     @property
     def whole(self) -> float:
         """The same with all that owner and tracker did charged to ours."""
-        return self.bare / (self.ours + self.owner + self.tracker)
+        return self.alone * self.ours / (self.ours + self.owner + self.tracker)
 
     @property
     def eval_share(self) -> float:
@@ -132,7 +129,7 @@ def main() -> None:
     options = parser.parse_args()
     cost = measure(options.rounds, options.interval, options.preset)
     print(cost)
-    print([round(bare / ours, 3) for ours, bare in cost.rounds], cost.alone, cost.whole, cost.eval_share)
+    print([round(bare / ours, 3) for ours, bare in cost.rounds], cost.alone, cost.whole)
 
 
 if __name__ == "__main__":
