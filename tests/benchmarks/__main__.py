@@ -69,7 +69,9 @@ def stream_rows() -> list[Row]:
         for workers in (0, 1):
             ratios = stream.compare(data, STREAM_ROUNDS, 64 * stream.BATCH, workers)
             figure = f"{ratios[len(ratios) // 2]:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-            rows.append((f"samples read per CPU-second, stream / plain DataLoader, loader_workers={workers}", figure, "", True))
+            rows.append(
+                (f"samples read per CPU-second, stream / plain DataLoader, loader_workers={workers}", figure, "", True)
+            )
     return rows
 
 
