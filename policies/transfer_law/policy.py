@@ -76,6 +76,7 @@ class LawPolicy(BasePolicy):
         "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
         "pace": 5.0,  # the mixture moves (total variation) at most so much per budget drawn
         "least_share": 0.1,  # least share of every domain, times 1/K: keeps the law identified
+        "steepest": 1.5,  # a fitted exponent above this belongs to no scaling law: the mixture goes to the baseline
         "beyond": 0.15,  # a share may go so far beyond the largest that probing has shown
     }
 
@@ -204,12 +205,28 @@ class LawPolicy(BasePolicy):
         try:
             with np.errstate(all="ignore"):
                 problem = self._problem(law, position, state)
+                if code == "refit" and (doubt := self._doubt(law)):
+                    plain = dataclasses.replace(
+                        plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
+                    )
+                    return self._described(plain, law, problem, self.baseline)
                 if code == "refit":
                     return self._led(plain, law, problem, state)
                 return self._described(plain, law, problem, self._rest(state))
         except Exception as error:
             kept = f"the plan failed ({type(error).__name__}: {error}); the mixture is kept"
             return dataclasses.replace(plain, weights=self._rest(state), reason="kept: plan failed", detail=kept)
+
+    def _doubt(self, law: JointLaw) -> str:
+        """Why the law should not lead, if so: losses that fall faster than any scaling law are in a transition."""
+        steep = {t: a for t, a in zip(law.targets, law.exponents.tolist(), strict=True) if self.targets.get(t, 0) > 0}
+        name = max(steep, key=lambda target: steep[target])
+        if steep[name] <= self.options["steepest"]:
+            return ""
+        return (
+            f"the loss of {name} falls with exponent {steep[name]:.1f}, which is no scaling law's (at most "
+            f"{self.options['steepest']:g}); the baseline mixture is kept until it does"
+        )
 
     def _unled(
         self, position: int, law: JointLaw | None, trouble: str, probes: ProbePlan, state: State
