@@ -1,0 +1,37 @@
+"""When the law may not lead, and when a refit is not worth it."""
+
+import math
+
+from policies import Domain, LossReport, make_policy
+
+NAMES = ("a", "b")
+
+
+def run(reports: int, exponent: float, start: float, upto: int) -> list:
+    """Decisions of `transfer_law` on losses that fall as a power of the draws."""
+    interval, domains = 100, [Domain(name) for name in NAMES]
+    policy = make_policy("transfer_law", domains, reports * interval, interval=interval)
+    draws, decisions = dict.fromkeys(NAMES, 0.0), []
+    for k in range(1, upto + 1):
+        for name, share in policy.propose().weights.items():
+            draws[name] += share * interval
+        losses = {name: 0.1 + (1 + draws[name] / start) ** -exponent for name in NAMES}
+        policy.observe(LossReport(k * interval, dict(draws), losses))
+        decisions.append(policy.propose())
+    return decisions
+
+
+def test_a_law_steeper_than_any_scaling_law_does_not_lead() -> None:
+    last = run(reports=40, exponent=4.0, start=400.0, upto=24)[-1]
+    assert last.law is not None
+    assert max(e.mean for e in last.law.exponents.values()) > 1.5
+    assert last.reason == "kept: law not identified"
+    assert "exponent" in last.detail
+    assert all(math.isclose(share, 0.5) for share in last.weights.values())
+
+
+def test_a_long_run_refits_only_when_a_row_is_new() -> None:
+    decisions = run(reports=300, exponent=0.4, start=50.0, upto=296)
+    assert decisions[200].refit == 201
+    assert decisions[-1].refit < 296
+    assert any(decision.reason == "hold" for decision in decisions)
