@@ -19,9 +19,6 @@ ALPHA: Range = (0.25, 0.40)  # exponents of the pilot on real volumes
 FLOOR: Range = (0.2, 0.6)  # part of the loss that stays, at an equal share of the budget
 START: Range = (0.01, 0.03)  # what the untrained model knows, in equal shares of the budget
 POWER: Range = (0.7, 1.0)  # of foreign draws: mixing laws are linear, transferred data k D^a is far below
-    0.6,
-    1.0,
-)  # of foreign draws; published fits of k D^a have a from 0.1 to 0.2 on other tasks, linear laws 1
 REPEAT = 10.0  # epochs; hardly felt here, since no pool is exhausted within a run
 
 
