@@ -8,11 +8,12 @@ from typing import Any
 from policies.intake import nearest
 from policies.policy import BasePolicy
 from policies.records import BadSetup, Domain
+from policies.rivals import RIVALS
 from policies.simple import Fixed, Proportional, Uniform
 from policies.transfer_law import OwnLaw, TransferLaw
 
 POLICIES: dict[str, type[BasePolicy]] = {
-    policy.name: policy for policy in (Proportional, Uniform, Fixed, OwnLaw, TransferLaw)
+    policy.name: policy for policy in (Proportional, Uniform, Fixed, *RIVALS, OwnLaw, TransferLaw)
 }
 
 
