@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,16 +94,21 @@ def effective_data(
     level, part = levels(rng, K), uniform(rng, floor, K)
     reference = settings.BUDGET / K
     return EffectiveData(
-        tau,
-        level * part,
-        level * (1.0 - part),
-        uniform(rng, alpha, K),
-        float(uniform(rng, START)) * reference,
-        reference,
-        ample_pools(rng, K) if pools is None else pools,
-        repeat,
-        float(uniform(rng, POWER)),
+        tau=tau,
+        floor=level * part,
+        size=level * (1.0 - part),
+        alpha=uniform(rng, alpha, K),
+        start=float(uniform(rng, START)) * reference,
+        reference=reference,
+        pools=ample_pools(rng, K) if pools is None else pools,
+        repeat=repeat,
+        power=float(uniform(rng, POWER)),
     )
+
+
+def fields(truth: EffectiveData) -> dict[str, Any]:
+    """The parameters of `truth` by name, for a truth that has more of them."""
+    return {field.name: getattr(truth, field.name) for field in dataclasses.fields(truth)}
 
 
 def make_domains(K: int, pools: Array | None = None) -> tuple[Domain, ...]:

@@ -8,7 +8,25 @@ import numpy as np
 
 from policies.intake import nearest
 from policies.records import BadSetup
-from policies.worlds import flat, hubs, islands, measure, one_way_hubs
+from policies.worlds import (
+    capacity,
+    drift_change,
+    drift_join,
+    drift_shard,
+    exp_mixing,
+    flat,
+    forgetting,
+    gp,
+    hubs,
+    islands,
+    lr_schedule,
+    measure,
+    negative,
+    noise_trap,
+    one_way_hubs,
+    plateau,
+    small_pools,
+)
 from policies.worlds.draw import Spec
 from policies.worlds.world import World
 
@@ -19,6 +37,18 @@ WORLDS: dict[str, Builder] = {
     "islands": islands.build,
     "hubs": hubs.build,
     "one_way_hubs": one_way_hubs.build,
+    "small_pools": small_pools.build,
+    "exp_mixing": exp_mixing.build,
+    "capacity": capacity.build,
+    "gp": gp.build,
+    "lr_schedule": lr_schedule.build,
+    "forgetting": forgetting.build,
+    "drift_change": drift_change.build,
+    "drift_join": drift_join.build,
+    "drift_shard": drift_shard.build,
+    "noise_trap": noise_trap.build,
+    "negative": negative.build,
+    "plateau": plateau.build,
 }
 
 

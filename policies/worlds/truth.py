@@ -38,7 +38,7 @@ class Plain:
         return np.array([position])
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EffectiveData(Plain):
     """Losses E_i + A_i ((x_i + start) / reference)^-alpha_i after x_i effective draws.
 
@@ -60,7 +60,7 @@ class EffectiveData(Plain):
     reference: float
     pools: Array
     repeat: float
-    power: float = 1.0
+    power: float
 
     def losses(self, state: State) -> Array:
         return self.floor + self.excess(self.effective(self.distinct(state.counts[..., 0, :])))

@@ -120,8 +120,11 @@ class World:
 
     def noise_now(self) -> Array:
         """(M,): standard deviation of each target's log loss at this position."""
-        factor = self.spec.noise_factor if self.state.position >= self.spec.noisy_from else 1.0
-        return self._level * factor
+        return self._level * (self.spec.noise_factor if self._noisy else 1.0)
+
+    @property
+    def _noisy(self) -> bool:
+        return self.state.position >= self.spec.noisy_from
 
     def _report(self, before: State) -> LossReport:
         position, targets, sd = self.position, self._targets_now(), self.noise_now()
@@ -150,7 +153,8 @@ class World:
         row = {name: i for i, name in targets}
         own = [(j, name) for j, name in here if name in row]
         rows, columns = [row[name] for _, name in own], [j for j, _ in own]
-        factor = 1.0 if self.spec.train_factor is None else self.spec.train_factor[columns]
+        told = self.spec.train_factor if self._noisy else None
+        factor = 1.0 if told is None else told[columns]
         rng = self._rng(measure.TRAIN, self.position)
         noisy = measure.train_losses(
             exact[rows] * factor, counts[columns], self.noise_now()[rows], counts.sum() / self.K, rng
