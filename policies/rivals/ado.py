@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from policies.laws.solve import BEND, Batch, minimise
 from policies.records import LossReport
-from policies.rivals.losses import appended, domain_logs, shares_since
+from policies.rivals.losses import LONGEST, appended, domain_logs, shares_since
 from policies.rivals.mixtures import floored, natural_shares
 from policies.rivals.stateful import Rival, State, Step, Tune
 
@@ -107,16 +107,17 @@ class Ado(Rival):
 
     def _step(self, state: State, report: LossReport, position: int) -> Step:
         mu, names = natural_shares(self.domains), sorted(self.names)
-        total = math.fsum(sorted(report.draws.values()))
+        part = report.position / self.budget
         curves = {name: curve for name, curve in state.get("curves", {}).items() if name in mu}
-        if total > self.options["burn_in"] * self.budget:
+        if part > self.options["burn_in"]:
             logs = domain_logs(report, names)
-            curves.update({name: appended(curves.get(name, []), total / self.budget, logs[name]) for name in logs})
+            curves.update({name: appended(curves.get(name, []), part, logs[name]) for name in logs})
         drawn = self._credit(state, report, mu)
         now = {**state, "curves": curves, "draws": dict(report.draws), "drawn": drawn}
         if position < self._boundary(self.options["warmup"]):
             return Step(mu, now, "start", "natural shares before the laws are fitted")
-        speeds = self._speeds({name: np.array(curves[name]) for name in names if len(curves.get(name, ())) >= 4})
+        now["laws"], now["fitted"] = self._laws(now, part)
+        speeds = {name: self._speed(law, part) for name, law in now["laws"].items() if name in mu}
         if not speeds:
             return Step(state.get("weights", mu), now, "kept: law not identified")
         rho = self._preference(speeds, mu, drawn)
@@ -132,17 +133,24 @@ class Ado(Rival):
         recent = shares_since(report.draws, state.get("draws", {})) or old
         return {name: 0.9 * old.get(name, mu[name]) + 0.1 * recent.get(name, 0.0) for name in mu}
 
-    def _speeds(self, curves: Mapping[str, Array]) -> dict[str, float]:
-        """Log of alpha (L - eps) / n at the latest point, that is of alpha beta n^(-alpha - 1), by domain."""
+    def _laws(self, state: State, part: float) -> tuple[dict[str, list[float]], float]:
+        """(log beta, alpha) by domain, and at which part of the budget they were fitted.
+
+        They are fitted again once a 128th more was drawn: the series has no finer points.
+        """
+        if part < state.get("fitted", 0.0) * (1.0 + 1.0 / LONGEST):
+            return state["laws"], state["fitted"]
+        curves = {name: np.array(curve) for name, curve in sorted(state["curves"].items()) if len(curve) >= 4}
         if not curves:
-            return {}
-        speeds = {}
-        for (name, curve), (_, log_beta, alpha) in zip(
-            curves.items(), fit_power_laws(list(curves.values())), strict=True
-        ):
-            slowest = max(alpha, self.options["least_alpha"], 1e-6)
-            speeds[name] = float(np.log(slowest) + log_beta - (alpha + 1.0) * curve[-1, 0])
-        return speeds
+            return {}, 0.0
+        fitted = fit_power_laws(list(curves.values()))[:, 1:].tolist()
+        return dict(zip(curves, fitted, strict=True)), part
+
+    def _speed(self, law: Sequence[float], part: float) -> float:
+        """Log of alpha (L - eps) / n, that is of alpha beta n^(-alpha - 1)."""
+        log_beta, alpha = law
+        slowest = max(alpha, self.options["least_alpha"], 1e-6)
+        return math.log(slowest) + log_beta - (alpha + 1.0) * math.log(part)
 
     def _preference(
         self, speeds: Mapping[str, float], mu: Mapping[str, float], drawn: Mapping[str, float]

@@ -79,10 +79,9 @@ class DoReMi(Rival):
         now = dict(state)
         if "unit" not in now and logs:
             now["unit"] = level(logs)
-        total = math.fsum(sorted(report.draws.values()))
         curves = dict(state.get("curves", {}))
-        if total > 0:
-            curves.update({name: appended(curves.get(name, []), total, log) for name, log in logs.items()})
+        if report.position > 0:
+            curves.update({name: appended(curves.get(name, []), report.position, log) for name, log in logs.items()})
         return {**now, "curves": curves}
 
     def _robust(self, state: State, report: LossReport) -> Step:

@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 from policies.laws.solve import BEND, Batch, minimise
 from policies.rivals.blocks import Block, table
 from policies.rivals.mixtures import lowest_on_simplex
-from policies.rivals.pilots import PilotPolicy
+from policies.rivals.pilots import PilotPolicy, pilot_prior
 from policies.rivals.stateful import Tune
 
-TUNE: Tune = {"pilot": (0.15, 0.45, "linear"), "power": (0.1, 1.0, "linear"), "spread": (0.1, 10.0, "log")}
+TUNE: Tune = {
+    "pilot": (0.15, 0.45, "linear"),
+    "power": (0.1, 1.0, "linear"),
+    "spread": (0.1, 10.0, "log"),
+    "anchor": (1e-4, 1.0, "log"),
+}
 
 Array = NDArray[np.float64]
 FLOORS = np.log(np.linspace(0.05, 0.95, 5))  # starts for c, in units of the lowest loss seen
@@ -68,15 +73,17 @@ class MixingLaw(PilotPolicy):
     RegMix draws them (`PilotPolicy`). A pilot's loss is what one unit of log draws of its mixture would make
     of a loss of 1: exp(-slope). So the nesting with a step law and a size law falls away, pilots at
     different times compare, and units cancel. With fewer pilots than parameters the fit needs a
-    prior: t_ij normal with standard deviation `spread` = 1. Five starts for c, not hundreds.
+    prior: t_ij normal with standard deviation `spread` = 1. Five starts for c, not hundreds. `anchor`
+    times KL(r || prior) may be added to the mean loss, as in Olmix (2602.12237); 0 is the paper's rule.
     """
 
     name = "mixing_law"
-    OPTIONS: ClassVar[dict[str, Any]] = {**PilotPolicy.OPTIONS, "delta": 0.01, "spread": 1.0}
+    OPTIONS: ClassVar[dict[str, Any]] = {**PilotPolicy.OPTIONS, "delta": 0.01, "spread": 1.0, "anchor": 0.0}
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
         **PilotPolicy.LIMITS,
         "delta": (1e-6, 1.0),
         "spread": (1e-3, 1e3),
+        "anchor": (0.0, 1e3),
     }
 
     def _optimum(self, blocks: Sequence[Block]) -> tuple[Mapping[str, float], str] | None:
@@ -90,8 +97,11 @@ class MixingLaw(PilotPolicy):
         if not laws:
             return None
 
+        prior, anchor = pilot_prior(self.domains, names, self.options["power"])[1], self.options["anchor"]
+
         def mean_loss(shares: Array) -> tuple[float, Array]:
-            value, slope = 0.0, np.zeros(len(names))
+            ratio = np.log(np.maximum(shares, 1e-300) / prior)
+            value, slope = anchor * float(shares @ ratio), anchor * (ratio + 1.0)
             for weight, theta in laws:
                 value += weight * float(predicted(theta, shares))
                 slope += weight * np.exp(theta[1] + shares @ theta[2:]) * theta[2:]

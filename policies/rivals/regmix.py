@@ -12,7 +12,12 @@ from policies.rivals.blocks import Block, table
 from policies.rivals.pilots import PilotPolicy, dirichlet, pilot_prior
 from policies.rivals.stateful import Tune
 
-TUNE: Tune = {"pilot": (0.15, 0.45, "linear"), "power": (0.1, 1.0, "linear"), "best": (10, 5_000, "log")}
+TUNE: Tune = {
+    "pilot": (0.15, 0.45, "linear"),
+    "power": (0.1, 1.0, "linear"),
+    "best": (10, 5_000, "log"),
+    "strength": (0.5, 50.0, "log"),
+}
 
 Array = NDArray[np.float64]
 RIDGES = np.logspace(-4.0, 2.0, 13)  # tried; the one with the least leave-one-out error is kept
@@ -68,22 +73,25 @@ class RegMix(PilotPolicy):
     draws, less a line in log draws: so pilots at different times compare and units cancel. LightGBM
     is replaced by a ridge regression on all linear and quadratic terms of the shares, its strength
     chosen by leave-one-out error: a dozen pilots would not feed trees. The optimum keeps to what
-    pilots may be: candidates are Dirichlet(prior), no share above 15 times the natural one.
+    pilots may be: candidates are Dirichlet(`strength` x prior), `strength` = 1, no share above 15 times
+    the natural one. A block is short, so its fall is nearly linear in its mixture and the optimum
+    lies near a corner: a fault of pilots within one run that full pilot runs do not have.
     """
 
     name = "regmix"
-    OPTIONS: ClassVar[dict[str, Any]] = {**PilotPolicy.OPTIONS, "candidates": 100_000, "best": 100}
+    OPTIONS: ClassVar[dict[str, Any]] = {**PilotPolicy.OPTIONS, "candidates": 100_000, "best": 100, "strength": 1.0}
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
         **PilotPolicy.LIMITS,
         "candidates": (10, 1_000_000),
         "best": (1, 1_000_000),
+        "strength": (1e-3, 1e6),
     }
 
     def _optimum(self, blocks: Sequence[Block]) -> tuple[Mapping[str, float], str] | None:
         names = sorted(self.names)
         natural, prior = pilot_prior(self.domains, names, self.options["power"])
         generator = np.random.default_rng([abs(self.seed), len(blocks), 1])
-        candidates = dirichlet(generator, prior, int(self.options["candidates"]))
+        candidates = dirichlet(generator, self.options["strength"] * prior, int(self.options["candidates"]))
         allowed = candidates[np.all(candidates <= np.minimum(self.options["usage"] * natural, 1.0), axis=1)]
         candidates = allowed if len(allowed) else natural[None, :]
         gain, fitted = np.zeros(len(candidates)), 0
