@@ -46,8 +46,8 @@ class Outlook:
         slope, curve, _ = worth_slopes(n, law.pools)
         share = worth / self.total + SHARE_FLOOR
         g = mixing_power(theta)[:, None]
-        scaled = g * (theta[:, HEAD:-1] + np.log(share))
-        known = g * (theta[:, -1:] + np.log(law.start / self.total + SHARE_FLOOR))
+        scaled = theta[:, HEAD:-1] + g * np.log(share)
+        known = theta[:, -1:] + g * np.log(law.start / self.total + SHARE_FLOOR)
         top = np.maximum(scaled.max(axis=1, keepdims=True), known)
         part = np.exp(scaled - top)
         total = part.sum(axis=1, keepdims=True) + np.exp(known - top)

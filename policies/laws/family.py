@@ -20,14 +20,15 @@ ROW_TRUST = 5.0  # a row averaged over many reports counts for at most so many: 
 INFLATION, MAX_INFLATION = 2.0, 12.0
 FAR_GUESS = 0.05  # noise assumed while still far from the fit
 COLD, WARM = 50, 12  # most iterations from a cold start, and from the last refit
-ROUNDS = 3  # noise and parameters in turn, from a cold start
+ROUNDS = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
     """One family's regression. rows and inputs agree row by row; centre (M,) is taken off the log losses.
 
-    `rho` (M, N) is the correlation of a row's residual with that of the row before it (see `runs`).
+    `rho` (M, N) is the correlation of a row's residual with that of the row before it (see `runs`);
+    `hyper` the prior that the targets share (see `priors`).
     """
 
     rows: Rows
@@ -36,6 +37,7 @@ class Setting:
     tied: bool
     transfer: bool
     rho: Array
+    hyper: priors.Hyper
 
     def keep(self, which: NDArray[np.bool_]) -> Setting:
         """Only the rows `which`."""
@@ -66,26 +68,27 @@ class Setting:
         rho = self.rho[which]
         return whiten(fitted, rho), whiten(slopes, rho) if jacobian else slopes
 
-    def batch(self, noise: Array) -> Batch:
-        """The M penalised problems, with whitened residuals in units of `noise` (M,)."""
-        middle = priors.centre(self.rows.own, len(self.rows.domains), transfer=self.transfer)
+    def batch(self, noise: Array, near: Array | None = None) -> Batch:
+        """The M penalised problems: residuals in units of `noise` (M,), the prior's tails as they are `near` (M, P)."""
+        middle = priors.centre(self.rows.own, self.hyper, transfer=self.transfer)
         return Batch(
             whiten(self.observed, self.rho),
             (self.trust[:, None] / (noise * relative_error(self.rows.sem))).T,
             middle,
-            priors.precision(middle),
+            priors.precision(self.hyper, middle if near is None else near),
             priors.free(self.rows.own, middle.shape, tied=self.tied, transfer=self.transfer),
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """theta (M, P), covariance (M, P, P), noise (M,): sd of a log residual, rho (M, N): see `Setting`."""
+    """theta (M, P), covariance (M, P, P), noise (M,): sd of a log residual; rho (M, N) and hyper: see `Setting`."""
 
     theta: Array
     covariance: Array
     noise: Array
     rho: Array
+    hyper: priors.Hyper
 
 
 def fit_family(setting: Setting, start: Array | None, noise: Array | None) -> Fit:
@@ -94,18 +97,17 @@ def fit_family(setting: Setting, start: Array | None, noise: Array | None) -> Fi
     if start is not None:
         setting = setting.correlated(start)
     sd: Array = np.full(len(setting.rows.targets), FAR_GUESS) if noise is None else noise
-    batch = setting.batch(sd)
+    batch = setting.batch(sd, start)
     begins = priors.starts(batch.centre, batch.free) if start is None else [start]
     iterations = COLD if cold else WARM
     found = [minimise(setting.model, batch, begin, iterations=iterations, far=cold) for begin in begins]
     best = np.argmin(np.array([f.cost for f in found]), axis=0)
     theta = np.array([found[k].theta[i] for i, k in enumerate(best)])
     for _ in range(ROUNDS if cold else 1):
-        setting = setting.correlated(theta)
-        sd = _noise(setting, setting.batch(sd), theta)
-        batch = setting.batch(sd)
+        setting, sd = _learn(setting.correlated(theta), theta, sd)
+        batch = setting.batch(sd, theta)
         theta = minimise(setting.model, batch, theta, iterations=iterations).theta
-    return Fit(theta, covariance(setting, batch, theta), sd, setting.rho)
+    return Fit(theta, covariance(setting, batch, theta), sd, setting.rho, setting.hyper)
 
 
 def _at(setting: Setting, batch: Batch, theta: Array) -> tuple[Array, Array]:
@@ -116,14 +118,20 @@ def _at(setting: Setting, batch: Batch, theta: Array) -> tuple[Array, Array]:
     return residual, normal_equations(batch, theta, scaled, slopes)[1]
 
 
-def _noise(setting: Setting, batch: Batch, theta: Array) -> Array:
-    """(M,) robust sd of log residuals, corrected for the parameters they paid for, shrunk to a guess."""
+def _learn(setting: Setting, theta: Array, sd: Array) -> tuple[Setting, Array]:
+    """The setting with the prior that the targets share, and the noise, as the fit `theta` shows them."""
+    batch = setting.batch(sd, theta)
     residual, hessian = _at(setting, batch, theta)
     index = np.arange(theta.shape[1])
-    prior = np.where(batch.free, batch.precision, 1.0)
-    kept = np.einsum("bp,bp->b", np.linalg.inv(hessian)[:, index, index], prior)
-    spent = theta.shape[1] - kept
-    noise = np.empty(len(theta))
+    variance: Array = np.asarray(np.linalg.inv(hessian)[:, index, index], dtype=np.float64)
+    kept = (variance * np.where(batch.free, batch.precision, 1.0)).sum(axis=1)
+    hyper = priors.learn(setting.hyper, theta, variance, batch.free)
+    return dataclasses.replace(setting, hyper=hyper), _noise(setting, residual, theta.shape[1] - kept)
+
+
+def _noise(setting: Setting, residual: Array, spent: Array) -> Array:
+    """(M,) robust sd of log residuals, corrected for the parameters they paid for, shrunk to a guess."""
+    noise = np.empty(len(residual))
     for i, row in enumerate(residual * setting.trust):
         known = row[~np.isnan(row)]
         spread = 1.4826 * float(np.median(np.abs(known))) if known.size else NOISE_GUESS

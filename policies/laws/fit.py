@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from policies.laws.burn_in import burn_in_row
 from policies.laws.family import Setting, fit_family
-from policies.laws.form import ALPHA, BETA, FLOOR, SCALE
+from policies.laws.form import ALPHA, BETA, FLOOR, SCALE, mixing_power
 from policies.laws.joint import Family, JointLaw, WarmStart
+from policies.laws.priors import hand_set
 from policies.laws.rows import Rows, from_arrays
 from policies.laws.weigh import weigh
 from policies.records import BadSetup
@@ -79,7 +80,11 @@ def fit_rows(
     first = float(rows.total.min())
     inputs = rows.inputs(total_ref, time_ref, first)
     alone = np.zeros((len(rows.targets), len(rows.draws)))
-    settings = [Setting(rows, inputs, centre, tied, transfer, alone) for _, tied in FAMILIES]
+    hypers = [hand_set(len(rows.domains))] * len(FAMILIES) if warm is None else warm.hypers
+    settings = [
+        Setting(rows, inputs, centre, tied, transfer, alone, hyper)
+        for (_, tied), hyper in zip(FAMILIES, hypers, strict=True)
+    ]
     starts = None if warm is None else _restart(warm, warm.thetas, centre, total_ref, time_ref, first)
     before = None if warm is None else warm.noise
     fits = [fit_family(s, None if starts is None else starts[k], before) for k, s in enumerate(settings)]
@@ -88,7 +93,7 @@ def fit_rows(
     )
     weights, parts = weigh(settings, fits, again, seed)
     families = tuple(
-        Family(name, tied, weight, fit.theta, fit.covariance)
+        Family(name, tied, weight, fit.theta, fit.covariance, fit.hyper.spread)
         for (name, tied), weight, fit in zip(FAMILIES, weights, fits, strict=True)
     )
     noise: Array = np.sqrt(np.einsum("f,fm->m", np.array(weights), np.array([fit.noise for fit in fits]) ** 2))
@@ -109,7 +114,10 @@ def fit_rows(
         np.array(weights) @ apart,
     )
     thetas = tuple(fit.theta for fit in fits)
-    return law, WarmStart(rows.domains, rows.targets, total_ref, time_ref, first, centre, noise, thetas, tuple(parts))
+    hypers = tuple(fit.hyper for fit in fits)
+    return law, WarmStart(
+        rows.domains, rows.targets, total_ref, time_ref, first, centre, noise, thetas, tuple(parts), hypers
+    )
 
 
 def _typical(rows: Rows) -> Array:
@@ -133,6 +141,6 @@ def _restart(
         theta = theta.copy()
         theta[:, SCALE] += warm.centre - centre - np.exp(theta[:, ALPHA if tied else BETA]) * grown
         theta[:, FLOOR] += warm.centre - centre
-        theta[:, -1] += np.log(warm.start / first)
+        theta[:, -1] += mixing_power(theta) * np.log(warm.start / first)
         moved.append(theta)
     return moved

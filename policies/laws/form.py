@@ -4,17 +4,17 @@ For target i after drawing n_j from each domain j, T = sum n_j in all:
 
     log L_i = log(E_i + exp(q_i)) - sum_c d_ic X_ic
     q_i     = a_i - beta_i log(time / time_ref) - alpha_i log s_i
-    s_i     = ( sum_j (omega_ij S(n_j)/T)^g_i + (n0_i/T)^g_i )^(1/g_i)
+    s_i     = ( sum_j tau_ij (S(n_j)/T)^g_i + tau_i0 (n0/T)^g_i )^(1/g_i)
 
-`omega_ij` is what a draw from j is worth to i, in draws of i itself; n0_i, in the same unit, is
-what the untrained model knows already: without it losses at the start would be infinite. With time = T and
-beta_i = alpha_i this is the law of effective data, E_i + A_i x_i^-alpha_i, x_i = T s_i; with beta
-free it is the separable law, a factor for time times a factor for the mixture. g_i < 1 makes
-transfer sub-linear. X holds covariates: annealing of the learning rate, and recency.
+`tau_ij` is what a draw from j is worth to i where all counts are equal, an own draw = 1; n0 is the total
+of the first row, and tau_i0 says what the untrained model knows already, in that unit: without it
+losses at the start would be infinite. With time = T and beta_i = alpha_i this is the law of effective
+data, E_i + A_i x_i^-alpha_i, x_i = T s_i; with beta free it is the separable law, a factor for time
+times a factor for the mixture. 0 < g_i < 1 makes transfer sub-linear and keeps the law convex in the
+draws. X holds covariates: annealing of the learning rate, and recency.
 
 A target's parameters are one row `theta` (P,): log E, a, log alpha, log beta, logit g, the
-covariates' d, log omega_j for every domain, and log n0 in units of the first row's total.
-0 < g < 1 keeps the law convex in the draws.
+covariates' d, log tau_j for every domain, and log tau_0.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 FLOOR, SCALE, ALPHA, BETA, G = range(5)
 COVARIATES = 2  # annealing, recency
 D = slice(5, 5 + COVARIATES)
-HEAD = 5 + COVARIATES  # log omega starts here, log n0 is last
+HEAD = 5 + COVARIATES  # log tau starts here, that of the untrained model is last
 SHARE_FLOOR = 1e-6  # share of a domain never drawn from: keeps its logarithm finite
 
 
@@ -43,7 +43,7 @@ def mixing_power(theta: Array) -> Array:
 class Inputs:
     """What the law is a function of, for N rows.
 
-    log_share: (N, K + 1) log of S(n_j)/T, in the last column of the unit of n0 over T; log_time: (N,)
+    log_share: (N, K + 1) log of S(n_j)/T, in the last column of n0/T; log_time: (N,)
     log of time/time_ref for the separable law; log_total: (N,) log of T/T_ref for the effective-data
     law; covariates: (N, M, C).
     """
@@ -68,8 +68,7 @@ def log_loss(
     """
     alpha, beta = (np.exp(theta[:, index])[:, None] for index in (ALPHA, BETA))
     g = mixing_power(theta)[:, None]
-    pull = theta[:, None, HEAD:] + inputs.log_share[None]  # (B, N, K + 1)
-    scaled = g[:, :, None] * pull
+    scaled = g[:, :, None] * inputs.log_share[None] + theta[:, None, HEAD:]  # (B, N, K + 1)
     top = scaled.max(axis=2, keepdims=True)
     weight = np.exp(scaled - top)
     total = weight.sum(axis=2, keepdims=True)
@@ -89,7 +88,7 @@ def log_loss(
     slopes[:, :, SCALE] = share
     slopes[:, :, ALPHA] = -share * alpha * (log_s + log_time if tied else log_s)
     slopes[:, :, BETA] = 0.0 if tied else -share * beta * log_time
-    slopes[:, :, G] = -(1.0 - g) * share * alpha * (np.einsum("bnk,bnk->bn", weight, pull) - log_s)
+    slopes[:, :, G] = -(1.0 - g) * share * alpha * (np.einsum("bnk,nk->bn", weight, inputs.log_share) - log_s)
     slopes[:, :, D] = -covariates
-    slopes[:, :, HEAD:] = -(share * alpha)[:, :, None] * weight
+    slopes[:, :, HEAD:] = -(share * alpha / g)[:, :, None] * weight
     return fitted, slopes

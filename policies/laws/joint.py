@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from policies.laws.form import ALPHA, COVARIATES, FLOOR, HEAD, G, Inputs, log_loss, mixing_power
+from policies.laws.form import ALPHA, COVARIATES, FLOOR, HEAD, Inputs, log_loss
+from policies.laws.priors import Hyper
 from policies.laws.rows import make_inputs
 from policies.records import BadSetup
 
@@ -29,20 +30,25 @@ class Prediction:
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """One family's fit: theta (M, P), its covariance (M, P, P), and its weight in the average."""
+    """One family's fit: theta (M, P), its covariance (M, P, P), and its weight in the average.
+
+    `spread` is the sd of log transfer that was believed before the fit.
+    """
 
     name: str
     tied: bool
     weight: float
     theta: Array
     covariance: Array
+    spread: float
 
 
 @dataclasses.dataclass(frozen=True)
 class WarmStart:
     """What a later fit starts from: the parameters of a law without their uncertainty.
 
-    thetas: one (M, P) a family; parts: the same for the fits that weigh the families (see `fit`).
+    thetas: one (M, P) a family; parts: the same for the fits that weigh the families (see `fit`);
+    hypers: the prior that each family learnt.
     """
 
     domains: tuple[str, ...]
@@ -54,9 +60,11 @@ class WarmStart:
     noise: Array
     thetas: tuple[Array, ...]
     parts: tuple[Array, ...]
+    hypers: tuple[Hyper, ...]
 
     def to_dict(self) -> dict[str, Any]:
         body: dict[str, Any] = dataclasses.asdict(self)
+        body.update(hypers=[hyper.to_dict() for hyper in self.hypers])
         body.update(thetas=[t.tolist() for t in self.thetas], parts=[t.tolist() for t in self.parts])
         return {**body, "centre": self.centre.tolist(), "noise": self.noise.tolist()}
 
@@ -70,7 +78,9 @@ class WarmStart:
             float(body["start"]),
             np.array(body["centre"], dtype=np.float64),
             np.array(body["noise"], dtype=np.float64),
-            *(tuple(np.array(theta, dtype=np.float64) for theta in body[key]) for key in ("thetas", "parts")),
+            tuple(np.array(theta, dtype=np.float64) for theta in body["thetas"]),
+            tuple(np.array(theta, dtype=np.float64) for theta in body["parts"]),
+            tuple(Hyper.from_dict(hyper) for hyper in body["hypers"]),
         )
 
 
@@ -109,7 +119,13 @@ class JointLaw:
 
     def log_transfer(self) -> tuple[Array, Array]:
         """Mean and standard deviation (M, K) of log transfer, averaged over the families."""
-        return self._averaged(lambda family: _scaled_transfer(family))
+        index = np.arange(HEAD, HEAD + len(self.domains))
+        return self._averaged(lambda f: (f.theta[:, HEAD:-1], np.sqrt(f.covariance[:, index, index])))
+
+    @property
+    def prior_spread(self) -> float:
+        """Sd of log transfer before the fit: a posterior as wide has learnt nothing."""
+        return sum(family.weight * family.spread for family in self.families)
 
     @property
     def exponents(self) -> Array:
@@ -216,17 +232,6 @@ class JointLaw:
         )
 
 
-def _scaled_transfer(family: Family) -> tuple[Array, Array]:
-    g = mixing_power(family.theta)[:, None]
-    log_omega = family.theta[:, HEAD:-1]
-    index = np.arange(HEAD, family.theta.shape[1] - 1)
-    variance = family.covariance[:, index, index]
-    lever = (1.0 - g) * log_omega  # d(g log omega) / d(logit g), over g
-    cross = family.covariance[:, index, G] * lever
-    spread = variance + 2 * cross + family.covariance[:, G, G, None] * lever**2
-    return g * log_omega, g * np.sqrt(np.maximum(spread, 0.0))
-
-
 def _dump_family(family: Family) -> dict[str, Any]:
     upper = np.triu_indices(family.theta.shape[1])
     packed = np.ascontiguousarray(family.covariance[:, upper[0], upper[1]], dtype="<f8")
@@ -234,6 +239,7 @@ def _dump_family(family: Family) -> dict[str, Any]:
         "name": family.name,
         "tied": family.tied,
         "weight": family.weight,
+        "spread": family.spread,
         "theta": family.theta.tolist(),
         "covariance": base64.b64encode(packed.tobytes()).decode("ascii"),
     }
@@ -247,4 +253,6 @@ def _load_family(body: Mapping[str, Any]) -> Family:
     covariance = np.empty((rows, parameters, parameters))
     covariance[:, upper[0], upper[1]] = packed
     covariance[:, upper[1], upper[0]] = packed
-    return Family(str(body["name"]), bool(body["tied"]), float(body["weight"]), theta, covariance)
+    return Family(
+        str(body["name"]), bool(body["tied"]), float(body["weight"]), theta, covariance, float(body["spread"])
+    )

@@ -41,8 +41,8 @@ def weigh(settings: list[Setting], fits: list[Fit], starts: list[Array], seed: i
         return [1.0 / len(fits)] * len(fits), [fit.theta for fit in fits]
     scores, parts = [], []
     for setting, fit, start in zip(settings, fits, starts, strict=True):
-        train = dataclasses.replace(setting, rho=fit.rho).keep(~held)
-        batch = train.batch(fit.noise)
+        train = dataclasses.replace(setting, rho=fit.rho, hyper=fit.hyper).keep(~held)
+        batch = train.batch(fit.noise, start)
         part = minimise(train.model, batch, start, iterations=WARM).theta
         scores.append(TEMPER * _log_density(setting.keep(held), part, covariance(train, batch, part), fit.noise))
         parts.append(part)

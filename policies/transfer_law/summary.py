@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from policies.allocation.plan import Problem
 from policies.allocation.value import HubScores
-from policies.laws import JointLaw, priors
+from policies.laws import JointLaw
 from policies.laws.form import ALPHA, FLOOR
 from policies.records import Interval, LawSummary
 from policies.transfer_law.choose import Choice
@@ -40,7 +40,7 @@ def summarise(law: JointLaw, hubs: HubScores) -> LawSummary:
             mean, sd = float(log_transfer[i, j]) - top, float(spread[i, j])
             transfer[target][name] = _log_interval(mean, sd)
             small = np.exp(mean + _Z * sd) < NEGLIGIBLE
-            identified[target][name] = bool(law.own[i] == j or small or sd < IDENTIFIED * priors.TRANSFER_PRIOR[1])
+            identified[target][name] = bool(law.own[i] == j or small or sd < IDENTIFIED * law.prior_spread)
     return LawSummary(
         {name: _log_interval(alpha[i], alpha_sd[i]) for i, name in enumerate(law.targets)},
         {name: _log_interval(floor[i] + law.centre[i], floor_sd[i]) for i, name in enumerate(law.targets)},

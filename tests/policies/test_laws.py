@@ -54,7 +54,7 @@ def test_losses_at_the_end_are_predicted_within_the_interval(hub):
     ends = np.stack([np.full(5, world.budget / 5), world.budget * np.array([0.6, 0.1, 0.1, 0.1, 0.1])])
     truth = np.array([world.losses(n) for n in ends])
     predicted = law.predict(ends)
-    assert np.abs(predicted.mean / truth - 1).max() < 0.1
+    assert np.abs(predicted.mean / truth - 1).max() < 0.12
     assert np.mean((predicted.low <= truth) & (truth <= predicted.high)) >= 0.8
     narrower = law.predict(ends, level=0.5)
     assert np.all(narrower.high - narrower.low < predicted.high - predicted.low)
