@@ -60,6 +60,8 @@ def _course(facts: Facts) -> str:
 
 def _why(facts: Facts) -> str:
     hubs = facts.learnt.hubs
+    if facts.learnt.doubt:
+        return ""
     verb = "proved" if all(role.sure for role in hubs) else "seem" if len(hubs) > 1 else "seems"
     return f"; {listing([role.name for role in hubs])} {verb} to help the other domains most" if hubs else ""
 
@@ -77,6 +79,11 @@ def _result(facts: Facts) -> str:
         return f"No gain is predicted, as {why}; the last held-out losses are {listing(losses, 8)}."
     if no_gain(found.gain):
         return f"The run drew as {found.baseline} would have, so no gain over it is predicted."
+    if found.doubt:
+        return (
+            f"Its last law is doubted ({found.doubt}), so no gain over {found.baseline} is claimed; a second run "
+            "with --compare measures it."
+        )
     sure = "" if found.gain.low > 0 else "; the interval holds zero, so the gain is not certain"
     return (
         f"By the fitted laws the run ends with {gain_words(found.gain, found.objective)} than {found.baseline} would "
@@ -96,7 +103,8 @@ def _facts(facts: Facts) -> list[tuple[str, str]]:
     if found.gain is not None and math.isfinite(found.gain.mean):
         share = -math.expm1(-found.gain.mean) if story.objective == "mean_log" else None
         main = percent(share) if share is not None else figure(found.gain.mean)
-        said.append((f"predicted gain over {found.baseline}", f"{main}<small>{_ends(facts)}</small>"))
+        note = "by a law that is doubted" if found.doubt else _ends(facts)
+        said.append((f"predicted gain over {found.baseline}", f"{main}<small>{esc(note)}</small>"))
     if story.started is not None and story.ended is not None:
         said.append(("time", f"{duration(story.ended - story.started)}<small>{_eval_share(story)}</small>"))
     return said

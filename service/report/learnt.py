@@ -14,6 +14,7 @@ from service.story import Story, read_story, run_gain, words
 
 HUB_LEVEL = 0.5  # a hub gives to others at least half of what a draw is worth on average ...
 HUB_RATIO = 1.25  # ... and this many times what all domains give away on average
+DOUBTED = "kept: law not identified"
 ISLAND_LEVEL = 0.2  # an island gets less than this part of an own draw out of a foreign one, on average
 
 
@@ -61,6 +62,7 @@ class Learnt:
     """All that can be said about a run in a dozen lines.
 
     `reasons` counts the decisions by reason code; `gain` is predicted, `measured` needs a second run.
+    `doubt` is why the policy did not trust its last law, empty where it did.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Learnt:
     finals: tuple[Final, ...]
     gain: Interval | None
     measured: Measured | None
+    doubt: str = ""
 
     @property
     def strongest(self) -> tuple[Transfer, ...]:
@@ -131,7 +134,14 @@ def learnt_from(story: Story, measured: Measured | None = None) -> Learnt:
         finals=finals(story),
         gain=run_gain(story),
         measured=measured,
+        doubt=doubt(story),
     )
+
+
+def doubt(story: Story) -> str:
+    """What the policy held against the last law it fitted; empty where it let it lead."""
+    fitted = [d for d in story.decisions if d.law is not None and d.position < story.budget]
+    return fitted[-1].detail if fitted and fitted[-1].reason == DOUBTED else ""
 
 
 def transfers(law: LawSummary) -> tuple[Transfer, ...]:
@@ -222,6 +232,8 @@ def predicted_gain(found: Learnt) -> str:
         return "none was predicted"
     if words.no_gain(found.gain):
         return f"none, as the run drew like {found.baseline}"
+    if found.doubt:
+        return f"{words.gain_words(found.gain, found.objective)}, by a law that is doubted: not to be relied on"
     said = words.gain_words(found.gain, found.objective)
     return said if found.gain.low > 0 else f"{said}; the interval holds zero, so a gain is not certain"
 
@@ -252,7 +264,8 @@ def _outcome_lines(found: Learnt) -> list[str]:
 def _law_lines(found: Learnt) -> list[str]:
     if not found.exponents and not found.transfers:
         return ["  no law was fitted, so nothing is said about exponents or transfer"]
-    lines = ["  exponents: " + "; ".join(f"{n} {words.interval(v, 2)}" for n, v in found.exponents.items())]
+    lines = [f"  THE LAW IS DOUBTED, its numbers are best guesses: {found.doubt}"] if found.doubt else []
+    lines.append("  exponents: " + "; ".join(f"{n} {words.interval(v, 2)}" for n, v in found.exponents.items()))
     strong = [f"{t.source} -> {t.to} {words.interval(t.worth, 2)}" for t in found.strongest[:5]]
     if strong:
         lines.append("  strongest transfers, in own draws: " + "; ".join(strong))

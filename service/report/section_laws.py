@@ -85,8 +85,9 @@ def hubs_section(facts: Facts) -> Section:
             facts.figures.place(_scores(facts, gets, "worth in own draws")),
         ),
     ]
+    doubt = f"The law is doubted: {esc(facts.learnt.doubt)}. " if facts.learnt.doubt else ""
     said = (
-        f'<p class="say">{_roles("Hub", facts.learnt.hubs, "whose draws help the others most")} '
+        f'<p class="say">{doubt}{_roles("Hub", facts.learnt.hubs, "whose draws help the others most")} '
         f"{_roles('Island', facts.learnt.islands, 'which the others hardly help')}</p>"
     )
     return Section("hubs", "Hubs and islands", lead, said + grid(panels, 2) if len(story.names) > 1 else "")

@@ -11,7 +11,7 @@ import pytest
 from policies.records import Interval, LawSummary
 from service.journal import Journal
 from service.report import learnt
-from service.report.learnt import hubs, islands, received
+from service.report.learnt import hubs, islands, learnt_from, predicted_gain, received
 from service.story import read_story
 
 from .conftest import BUDGET, NAMES, STEP, around, summary, tell
@@ -111,3 +111,16 @@ def test_wide_intervals_make_likely_not_sure() -> None:
 def test_a_target_that_is_alone_receives_nothing() -> None:
     law = dataclasses.replace(summary(), transfer={"pet": {"pet": around(1.0)}})
     assert received(law, "pet") is None
+
+
+def test_a_doubted_law_claims_nothing(told: Journal) -> None:
+    story = read_story(told, "demo")
+    late = [d for d in story.decisions if d.law is not None and d.position < story.budget][-1]
+    doubted = dataclasses.replace(late, reason="kept: law not identified", detail="the exponent of ct is 4")
+    changed = tuple(doubted if d is late else d for d in story.decisions)
+    sure, unsure = learnt_from(story), learnt_from(dataclasses.replace(story, decisions=changed))
+    assert not sure.doubt
+    assert not any("DOUBTED" in line for line in sure.lines())
+    assert unsure.doubt == "the exponent of ct is 4"
+    assert any("DOUBTED" in line and "the exponent of ct is 4" in line for line in unsure.lines())
+    assert "not to be relied on" in predicted_gain(unsure)
