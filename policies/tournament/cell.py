@@ -41,9 +41,9 @@ def run_cell(
         A name for `make_policy`, or a function with the same arguments after the name.
     world:
         A world; it is left as it is if it has `fresh()`, and used up if not. Of a world nothing but
-        `domains`, `budget`, `advance` and `score` is needed; `interval`, `targets`, `lr_plan`,
-        `losses`, `move` and `fresh` are used if there. Or a triple (name, K, noise): then `seed` is
-        the world's seed too.
+        `domains`, `budget`, `advance` and `score` is needed; `interval`, `targets`, `lr_plan` and
+        `fresh` are used if there. Oracles, worst target and what lies beyond the budget are known for
+        our own worlds only. Or a triple (name, K, noise): then `seed` is the world's seed too.
     seed:
         The policy's seed.
     options:

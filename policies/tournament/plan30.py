@@ -26,6 +26,7 @@ from policies.policy import BasePolicy, Policy, carry_over
 from policies.records import Decision, LossReport
 from policies.tournament.own_power import carried_forward
 from policies.tournament.rollout import final_losses, hold
+from policies.worlds import World
 
 Array = NDArray[np.float64]
 
@@ -81,7 +82,7 @@ def _ahead(
     law, now = policy.law, final_losses(world)
     if law is None or now is None or not reports:
         return []
-    beyond = hasattr(world, "move")
+    beyond = isinstance(world, World)
     factors = [f for f in FACTORS if beyond or f * position <= world.budget]
     spent = np.array([reports[-1].draws.get(name, 0.0) for name in law.domains])
     shares = np.array([decision.weights.get(name, 0.0) for name in law.domains])

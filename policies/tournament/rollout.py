@@ -7,6 +7,7 @@ from typing import Any
 
 from policies.policy import BasePolicy, Policy
 from policies.records import Domain, LossReport
+from policies.worlds import World
 
 Mixture = Callable[[Sequence[Domain]], Mapping[str, float]]
 
@@ -16,17 +17,21 @@ def follow(
 ) -> LossReport:
     """Draw at `weights` and tell the policy; what comes at position `last` needs no decision any more."""
     report: LossReport = world.advance(weights, draws)
-    if tuple(world.domains) != tuple(policy.domains):
+    changed = tuple(world.domains) != tuple(policy.domains)
+    if changed and set(report.draws) != {domain.name for domain in policy.domains}:
         policy.update_domains(report.position, world.domains)
+        changed = False
     if report.position < last:
         policy.observe(report)
+    if changed:  # the report still spoke of the domains there were
+        policy.update_domains(report.position, world.domains)
     return report
 
 
 def hold(world: Any, mixture: Mixture, draws: int) -> None:
     """Draw `draws` more at what `mixture` says of the present domains, asked again when they change."""
     interval = int(getattr(world, "interval", max(int(world.budget) // 50, 1)))
-    move = getattr(world, "move", world.advance)
+    move = world.move if isinstance(world, World) else world.advance
     domains, weights, done = None, None, 0
     while done < draws:
         if domains != tuple(world.domains):
@@ -39,4 +44,4 @@ def hold(world: Any, mixture: Mixture, draws: int) -> None:
 
 def final_losses(world: Any) -> dict[str, float] | None:
     """Noise-free loss of each target now; None where the world does not tell."""
-    return dict(world.losses()) if hasattr(world, "losses") else None
+    return world.losses() if isinstance(world, World) else None

@@ -13,7 +13,6 @@ import dataclasses
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from policies.worlds import settings
 from policies.worlds.draw import START, Spec, ample_pools, levels, spec, uniform
@@ -24,7 +23,7 @@ FLOOR = (0.1, 0.6)  # part of the loss that stays, at equal shares
 CAPACITY_PART = (0.2, 0.8)  # of what is left, the part that capacity decides
 CAPACITY_POWER = (0.1, 1.2)  # b: published exponents of model size lie about 0.35
 DATA_POWER = (0.15, 0.6)  # a: as on islands
-NEWTON_STEPS = 12
+NEWTON_STEPS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,10 +54,9 @@ class Capacity(Plain):
         log_need = np.log(shares * self.strain * self.strain_power)
         log_lambda = log_need.mean(axis=-1, keepdims=True)
         for _ in range(NEWTON_STEPS):
-            log_x = power * (log_need - log_lambda)
-            total = logsumexp(log_x, axis=-1, keepdims=True)
-            slope = (power * np.exp(log_x - total)).sum(axis=-1, keepdims=True)
-            log_lambda = log_lambda + (total - np.log(K)) / slope
+            x = np.exp(power * (log_need - log_lambda))
+            total = x.sum(axis=-1, keepdims=True)
+            log_lambda = log_lambda + np.log(total / K) * total / (power * x).sum(axis=-1, keepdims=True)
         return np.asarray(np.exp(power * (log_need - log_lambda)))
 
 

@@ -100,7 +100,7 @@ def _solve(world: World, begins: Sequence[float]) -> Oracle:
             method="SLSQP",
             bounds=list(zip(low, high, strict=True)),
             constraints=[total],
-            options={"ftol": 1e-10, "maxiter": 200},
+            options={"ftol": 1e-9, "maxiter": 100},
         )
         for x in (start, _on_simplex(found.x, low, high, S)):
             value = float(score(x))
