@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from policies.laws.solve import BEND, Batch, minimise
 from policies.records import LossReport
-from policies.rivals.losses import LONGEST, appended, domain_logs, shares_since
+from policies.rivals.losses import appended, domain_logs, shares_since
 from policies.rivals.mixtures import floored, natural_shares
 from policies.rivals.stateful import Rival, State, Step, Tune
 
@@ -81,11 +81,12 @@ def fit_power_laws(curves: Sequence[Array]) -> Array:
 class Ado(Rival):
     """ADO (Jiang et al., ICLR 2025, 2410.11820, eq. 3 to 7): learning speed under a law of each domain.
 
-    L_k(n) = eps_k + beta_k n^-alpha_k, n all draws so far, refitted at every report; rho_k proportional
+    L_k(n) = eps_k + beta_k n^-alpha_k, n all draws so far, refitted every 60th of the
+    budget; rho_k proportional
     to mu_k (alpha_k (L_k - eps_k) / n) hbar_k^0.5 with mu the natural shares, alpha at least 0.05,
     hbar the moving average (0.9) of the shares drawn; shares at least 0.01; p = 0.9 mean of rho so
     far + 0.1 rho. Before the part `warmup` = 0.05 of the budget mu is used; losses of the first 0.02
-    are not fitted (the released code drops 1,000 of 60,000 steps).
+    are not fitted (the released code drops the first 1,000 of 60,000 steps and refits every 1,000).
 
     Interpretations. Training losses where reported, else held-out ones; no Savitzky-Golay filter, as
     a report is an average already. The code's 512 starts are 64 with the prefactor in closed form,
@@ -102,6 +103,7 @@ class Ado(Rival):
         "least_alpha": 0.05,
         "warmup": 0.05,
         "burn_in": 0.02,
+        "refit": 1 / 60,
     }
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = dict.fromkeys(OPTIONS, (0.0, 1.0))
 
@@ -136,9 +138,9 @@ class Ado(Rival):
     def _laws(self, state: State, part: float) -> tuple[dict[str, list[float]], float]:
         """(log beta, alpha) by domain, and at which part of the budget they were fitted.
 
-        They are fitted again once a 128th more was drawn: the series has no finer points.
+        They are fitted again once the part `refit` of the budget was drawn since.
         """
-        if part < state.get("fitted", 0.0) * (1.0 + 1.0 / LONGEST):
+        if state.get("laws") and part < state["fitted"] + self.options["refit"]:
             return state["laws"], state["fitted"]
         curves = {name: np.array(curve) for name, curve in sorted(state["curves"].items()) if len(curve) >= 4}
         if not curves:
