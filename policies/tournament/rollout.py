@@ -32,14 +32,15 @@ def hold(world: Any, mixture: Mixture, draws: int) -> None:
     """Draw `draws` more at what `mixture` says of the present domains, asked again when they change."""
     interval = int(getattr(world, "interval", max(int(world.budget) // 50, 1)))
     move = world.move if isinstance(world, World) else world.advance
-    domains, weights, done = None, None, 0
+    domains, done = tuple(world.domains), 0
+    weights = mixture(domains)
     while done < draws:
-        if domains != tuple(world.domains):
-            domains = tuple(world.domains)
-            weights = mixture(domains)
         step = min(interval, draws - done)
         move(weights, step)
         done += step
+        if domains != tuple(world.domains):
+            domains = tuple(world.domains)
+            weights = mixture(domains)
 
 
 def final_losses(world: Any) -> dict[str, float] | None:
