@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
@@ -55,13 +56,34 @@ class Allocation:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One allocation problem: outlook, constraints, and where its domains stand in the law."""
+    """One allocation problem: outlook, constraints, and where its domains stand in the law.
+
+    `earlier` is the outlook under the law as it was fitted without its latest rows: where the two
+    disagree about the end, the law has changed its mind, and that counts as uncertainty.
+    """
 
     outlook: Outlook
     feasible: Feasible
     place: NDArray[np.int64]
     spent: Array
     baseline: Array
+    earlier: Outlook | None = None
+
+    def gain(self, plan: Array, other: Array) -> tuple[float, float]:
+        """Mean and standard deviation of the objective at `other` less that at `plan`, final draws (K,)."""
+        mean, sd = self.outlook.gain(plan, other)
+        if self.earlier is None:
+            return mean, sd
+        return mean, math.hypot(sd, mean - self.earlier.gain(plan, other)[0])
+
+    def log_final(self, final: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation (M,) of the log losses at final draws (K,)."""
+        at, anneal = np.array([self.outlook.time]), self.outlook.anneal
+        mean, sd = self.outlook.law.log_predict(final, at, anneal)
+        if self.earlier is None:
+            return mean[0], sd[0]
+        before, _ = self.earlier.law.log_predict(final, at, anneal)
+        return mean[0], np.hypot(sd[0], mean[0] - before[0])
 
     def final(self, mixture: Array) -> Array:
         """Final cumulative draws (K of the law,) if the rest is drawn from `mixture`."""
@@ -92,8 +114,9 @@ def make_problem(
     time: float | None = None,
     anneal: float = 0.0,
     trust: tuple[Array, Array] | None = None,
+    earlier: JointLaw | None = None,
 ) -> Problem:
-    """Checked inputs of `plan_allocation` as arrays in the law's order."""
+    """Checked inputs of `plan_allocation` as arrays in the law's order; `earlier`: see `Problem`."""
     domains = check_domains(domains)
     names = tuple(d.name for d in domains)
     if objective not in OBJECTIVES:
@@ -118,7 +141,8 @@ def make_problem(
     total = float(reference.sum())
     time = total / law.total_ref * law.time_ref if time is None else float(time)
     outlook = Outlook(law, weights, objective, time, total, reference, anneal)
-    return Problem(outlook, feasible, place, spent_K, base)
+    before = None if earlier is None else dataclasses.replace(outlook, law=_with_pools(earlier, domains))
+    return Problem(outlook, feasible, place, spent_K, base, before)
 
 
 def _target_weights(law: JointLaw, names: tuple[str, ...], targets: Mapping[str, float] | None) -> Array:
@@ -262,7 +286,7 @@ def describe(problem: Problem, mixture: Array | None = None) -> Allocation:
     weights = problem.feasible.mixture(y) if mixture is None else mixture
     plan, base = problem.final(weights), problem.final(problem.baseline)
     outlook, names = problem.outlook, problem.feasible.names
-    mean, sd = outlook.gain(plan, base)
+    mean, sd = problem.gain(plan, base)
     _, gradient, _ = outlook.mean(plan)
     caps = _cap_prices(problem, found, labels)
     hubs = scores(problem)
@@ -298,11 +322,10 @@ def probability(mean: float, sd: float) -> float:
 
 def intervals(problem: Problem, final: Array) -> dict[str, Interval]:
     """Final loss by target, with 90 % intervals."""
-    outlook = problem.outlook
-    mean, sd = outlook.law.log_predict(final, np.array([outlook.time]), outlook.anneal)
+    mean, sd = problem.log_final(final)
     return {
-        name: Interval(*(float(np.exp(mean[0, i] + k * sd[0, i])) for k in (0.0, -_Z, _Z)))
-        for i, name in enumerate(outlook.law.targets)
+        name: Interval(*(float(np.exp(mean[i] + k * sd[i])) for k in (0.0, -_Z, _Z)))
+        for i, name in enumerate(problem.outlook.law.targets)
     }
 
 

@@ -11,6 +11,9 @@ Array = NDArray[np.float64]
 
 CANDIDATES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.27, 0.35)  # fractions of the draws so far
 EXPONENTS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
+PEAK = 0.95  # part of the highest learning rate from which it counts as warmed up
+LEAST = 6  # rows that the warm-up must leave
+LONGEST = 0.6  # part of the draws so far that a warm-up may take
 SPOILT = 1.5  # later rows fitted so much worse with the early rows than without
 
 
@@ -37,17 +40,27 @@ def _two_terms(u: Array, v: Array) -> tuple[Array, Array]:
     return (vv * su - uv * sv) / determinant, (uu * sv - uv * su) / determinant
 
 
+def _warm_up(rows: Rows) -> int:
+    """First row by which the learning rate had come up to its peak; 0 where that took too long to be a warm-up."""
+    rate = np.diff(rows.time, prepend=0.0) / np.maximum(np.diff(rows.total, prepend=0.0), 1e-300)
+    first = int(np.argmax(rate >= PEAK * rate.max()))
+    return first if rows.total[first] <= LONGEST * rows.total[-1] else 0
+
+
 def burn_in_row(rows: Rows) -> int:
     """First row to fit: the earliest whose inclusion does not spoil the fit of later losses.
 
     A plain power law in all draws is fitted from each candidate on and judged on the same late
     rows, which every candidate contains. With fewer than 12 rows, or more than one run, nothing is
-    left out.
+    left out, but for the warm-up of the learning rate where it is known.
     """
-    if len(rows.draws) < 12 or np.unique(rows.run).size > 1:
+    if np.unique(rows.run).size > 1:
         return 0
+    warm = _warm_up(rows)
+    if len(rows.draws) < 12 + warm:
+        return min(warm, max(len(rows.draws) - LEAST, 0))
     total = rows.total
-    candidates = sorted({int(np.searchsorted(total, fraction * total[-1])) for fraction in CANDIDATES})
+    candidates = sorted({max(warm, int(np.searchsorted(total, part * total[-1]))) for part in CANDIDATES})
     late = min(candidates[-1], len(total) - 6)
     candidates = [row for row in candidates if row <= late]
     measured = (~np.isnan(rows.log_loss[late:])).sum(axis=0) >= 6

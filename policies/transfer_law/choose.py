@@ -49,7 +49,7 @@ class Choice:
 
 
 def _gain(problem: Problem, mixture: Array) -> tuple[float, float]:
-    return problem.outlook.gain(problem.final(mixture), problem.final(problem.baseline))
+    return problem.gain(problem.final(mixture), problem.final(problem.baseline))
 
 
 def as_interval(mean: float, sd: float) -> Interval:

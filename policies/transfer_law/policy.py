@@ -291,6 +291,7 @@ class LawPolicy(BasePolicy):
             time=time,
             anneal=anneal,
             trust=(least, most),
+            earlier=_earlier(law, state.warm),
         )
 
     def _final_time(self, law: JointLaw) -> tuple[float | None, float]:
@@ -340,9 +341,17 @@ class LawPolicy(BasePolicy):
             decision,
             predicted=intervals(problem, final),
             predicted_baseline=intervals(problem, base),
-            gain=as_interval(*problem.outlook.gain(final, base)),
+            gain=as_interval(*problem.gain(final, base)),
             law=summarise(law, hubs or scores(problem)),
         )
+
+
+def _earlier(law: JointLaw, warm: WarmStart | None) -> JointLaw | None:
+    """The law as it was fitted without its latest rows, to weigh the families."""
+    if warm is None:
+        return None
+    pairs = zip(law.families, warm.parts, strict=True)
+    return dataclasses.replace(law, families=tuple(dataclasses.replace(f, theta=theta) for f, theta in pairs))
 
 
 def _check_options(options: Mapping[str, Any]) -> None:

@@ -46,7 +46,7 @@ def plans(kind: str, K: int, seeds: int, noise: float, policy: str) -> str:
         problem = running._problem(running.law, position, running._now)
         y, _, _ = optimise(problem)
         best = problem.feasible.mixture(y)
-        mean, sd = problem.outlook.gain(problem.final(best), problem.final(problem.baseline))
+        mean, sd = problem.gain(problem.final(best), problem.final(problem.baseline))
         rest = world.budget - n.sum()
         gains.append((mean, sd, world.score(n + rest / K) - world.score(n + rest * best)))
         log_mean, log_sd = running.law.log_predict(problem.final(best))

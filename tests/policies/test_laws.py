@@ -113,6 +113,22 @@ def test_plateau_is_left_out():
     assert burn_in_row(plain) <= 3
 
 
+@pytest.mark.parametrize(("reports", "warm"), [(60, 6), (9, 3)])
+def test_rows_of_the_warm_up_are_left_out(reports, warm):
+    """Where cumulative learning rates are reported the warm-up needs no guess, however few the rows."""
+    draws, losses = World("islands", 3, 0, 0.002).stream(1.0)
+    draws, losses = draws[:reports], losses[:reports]
+    rate = np.minimum(np.arange(1, len(draws) + 1) / (warm + 1), 1.0)
+
+    def first(time):
+        rows = from_arrays(draws, losses, pools=None, time=time, sem=None, run=None, domains=None, targets=None)
+        return burn_in_row(rows)
+
+    assert first(np.cumsum(rate)) == min(warm, reports - 6)
+    assert first(np.cumsum(rate) * 1e-5) == min(warm, reports - 6)
+    assert first(np.arange(1, len(draws) + 1) ** 2.0) <= 3  # a rate that only rises is no warm-up
+
+
 @pytest.mark.parametrize(
     ("losses", "error", "message"),
     [
