@@ -20,6 +20,7 @@ TUNE: Tune = {
     "credit": (0.0, 1.0, "linear"),
     "least": (0.001, 0.1, "log"),
     "least_alpha": (0.001, 0.2, "log"),
+    "power": (0.0, 1.0, "linear"),
 }
 
 Array = NDArray[np.float64]
@@ -81,18 +82,18 @@ def fit_power_laws(curves: Sequence[Array]) -> Array:
 class Ado(Rival):
     """ADO (Jiang et al., ICLR 2025, 2410.11820, eq. 3 to 7): learning speed under a law of each domain.
 
-    L_k(n) = eps_k + beta_k n^-alpha_k, n all draws so far, refitted every 60th of the
-    budget; rho_k proportional
-    to mu_k (alpha_k (L_k - eps_k) / n) hbar_k^0.5 with mu the natural shares, alpha at least 0.05,
-    hbar the moving average (0.9) of the shares drawn; shares at least 0.01; p = 0.9 mean of rho so
-    far + 0.1 rho. Before the part `warmup` = 0.05 of the budget mu is used; losses of the first 0.02
-    are not fitted (the released code drops the first 1,000 of 60,000 steps and refits every 1,000).
+    L_k(n) = eps_k + beta_k n^-alpha_k, n all draws so far, refitted every 60th of the budget; rho_k
+    proportional to mu_k (alpha_k (L_k - eps_k) / n) hbar_k^0.5 with mu the natural shares, alpha at
+    least 0.05, hbar the moving average (0.9) of the shares drawn; shares at least 0.01; p = 0.9 mean of
+    rho so far + 0.1 rho. Before the part `warmup` = 0.05 of the budget mu is used; losses of the first
+    0.02 are not fitted (the released code drops the first 1,000 of 60,000 steps, refits every 1,000).
 
-    Interpretations. Training losses where reported, else held-out ones; no Savitzky-Golay filter, as
-    a report is an average already. The code's 512 starts are 64 with the prefactor in closed form,
-    the three best polished; its floor eps >= exp(0.5) is for text losses and is left out. The series
-    is thinned to 128 points. A domain without a law (under four losses) has the mean speed. Units cancel,
-    since speeds are compared with each other; relative sizes of losses count, as in the paper.
+    Interpretations. Training losses where reported, else held-out ones; no Savitzky-Golay filter, as a
+    report is an average already. The code's 512 starts are 64 with the prefactor in closed form, the
+    three best polished; its floor eps >= exp(0.5) is for text losses and is left out. The series is
+    thinned to 128 points. A domain without a law (under four losses) has the mean speed. `power` bends
+    mu towards uniform; 1 is the paper's. Units cancel, since speeds are compared with each other;
+    relative sizes of losses count, as in the paper.
     """
 
     name = "ado"
@@ -104,11 +105,18 @@ class Ado(Rival):
         "warmup": 0.05,
         "burn_in": 0.02,
         "refit": 1 / 60,
+        "power": 1.0,
     }
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = dict.fromkeys(OPTIONS, (0.0, 1.0))
 
+    def _first(self) -> dict[str, float]:
+        """mu: the natural shares to the power `power`."""
+        bent = {name: share ** self.options["power"] for name, share in natural_shares(self.domains).items()}
+        total = math.fsum(sorted(bent.values()))
+        return {name: part / total for name, part in bent.items()}
+
     def _step(self, state: State, report: LossReport, position: int) -> Step:
-        mu, names = natural_shares(self.domains), sorted(self.names)
+        mu, names = self._first(), sorted(self.names)
         part = report.position / self.budget
         curves = {name: curve for name, curve in state.get("curves", {}).items() if name in mu}
         if part > self.options["burn_in"]:

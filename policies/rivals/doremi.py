@@ -13,7 +13,7 @@ from policies.rivals.losses import NATS, appended, domain_logs, level, ratio
 from policies.rivals.mixtures import exponentiated_gradient, known_logs, natural_shares
 from policies.rivals.stateful import Rival, State, Step, Tune
 
-TUNE: Tune = {"eta": (0.05, 5.0, "log"), "reference": (0.04, 0.2, "linear"), "until": (0.22, 0.5, "linear")}
+TUNE: Tune = {"eta": (0.01, 5.0, "log"), "reference": (0.04, 0.2, "linear"), "until": (0.22, 0.5, "linear")}
 
 
 def excess_losses(losses: Mapping[str, float], reference: Mapping[str, float]) -> dict[str, float]:

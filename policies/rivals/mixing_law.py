@@ -54,7 +54,8 @@ def fit_exponential(shares: Array, losses: Array, own: Array, *, spread: float, 
     weight = np.full((tries, rows), BEND / delta)
     observed = np.broadcast_to(np.log(losses), (tries, rows)).copy()
     batch = Batch(observed, weight, centre, precision, np.ones((tries, count + 2), dtype=np.bool_))
-    solution = minimise(model, batch, start, iterations=200, tolerance=1e-12, far=True)
+    near = minimise(model, batch, start, iterations=30, tolerance=1e-6, far=True)
+    solution = minimise(model, batch, near.theta, iterations=50, tolerance=1e-12)
     best: Array = solution.theta[int(np.argmin(solution.cost))]
     return best
 
