@@ -82,12 +82,14 @@ def _ahead(
     law, now = policy.law, final_losses(world)
     if law is None or now is None or not reports:
         return []
-    beyond = isinstance(world, World)
+    lr = world.spec.lr if isinstance(world, World) else None
+    beyond = isinstance(world, World) and lr is None  # a schedule of learning rates ends with the budget
     factors = [f for f in FACTORS if beyond or f * position <= world.budget]
     spent = np.array([reports[-1].draws.get(name, 0.0) for name in law.domains])
     shares = np.array([decision.weights.get(name, 0.0) for name in law.domains])
     draws = np.array([spent, *(spent + (f - 1) * position * shares for f in factors)])
-    prediction = law.predict(draws)
+    time = None if lr is None else np.array([lr.at(f * position) for f in (1, *factors)])
+    prediction = law.predict(draws, time)
     own = carried_forward(reports, law.domains, law.targets, draws)
     ends = [final_losses(_frozen(world, decision.weights, (f - 1) * position)) for f in factors]
     return [
