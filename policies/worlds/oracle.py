@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import LinearConstraint, minimize
 
-from policies.policy import carry_over, within_bounds
+from policies.policy import within_bounds
 from policies.records import Domain
 from policies.worlds.state import State
 from policies.worlds.world import World
@@ -161,12 +161,3 @@ def _final(world: World, shares: Array, begins: Sequence[float]) -> Array:
     weights = np.ones(logs.shape[-1]) if world.targets is None else np.array(list(world.targets.values()))
     value: Array = logs @ (weights / weights.sum())
     return value
-
-
-def hold(world: World, weights: dict[str, float], until: float) -> None:
-    """Move `world` on to `until` at a frozen mixture; a domain that joins gets an equal part."""
-    while world.position < until:
-        step = min(world.interval - world.position % world.interval, until - world.position)
-        if set(weights) != {domain.name for domain in world.domains}:
-            weights = carry_over(weights, world.domains)
-        world.move(weights, step)
