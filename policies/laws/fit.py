@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policies.laws.burn_in import burn_in_row
-from policies.laws.family import Setting, fit_family
-from policies.laws.form import ALPHA, BETA, FLOOR, SCALE, mixing_power
+from policies.laws.family import Fit, Setting, fit_family
+from policies.laws.form import ALPHA, BETA, FLOOR, SCALE, log_loss, mixing_power
 from policies.laws.joint import Family, JointLaw, WarmStart
 from policies.laws.priors import hand_set
+from policies.laws.residual import Correction, find
 from policies.laws.rows import Rows, from_arrays
 from policies.laws.weigh import weigh
 from policies.records import BadSetup
@@ -93,8 +94,8 @@ def fit_rows(
     )
     weights, parts = weigh(settings, fits, again, seed)
     families = tuple(
-        Family(name, tied, weight, fit.theta, fit.covariance, fit.hyper.spread)
-        for (name, tied), weight, fit in zip(FAMILIES, weights, fits, strict=True)
+        Family(name, tied, weight, fit.theta, fit.covariance, fit.hyper.spread, _correction(setting, fit))
+        for (name, tied), weight, fit, setting in zip(FAMILIES, weights, fits, settings, strict=True)
     )
     noise: Array = np.sqrt(np.einsum("f,fm->m", np.array(weights), np.array([fit.noise for fit in fits]) ** 2))
     apart: Array = np.array([fit.noise * fit.rho.max(axis=1) for fit in fits])
@@ -118,6 +119,13 @@ def fit_rows(
     return law, WarmStart(
         rows.domains, rows.targets, total_ref, time_ref, first, centre, noise, thetas, tuple(parts), hypers
     )
+
+
+def _correction(setting: Setting, fit: Fit) -> Correction | None:
+    """What the residuals of a family, fitted to many runs, have in common."""
+    fitted, _ = log_loss(fit.theta, np.arange(len(fit.theta)), setting.inputs, tied=setting.tied, jacobian=False)
+    residual = setting.observed - fitted
+    return find(setting.rows, setting.inputs, fit.theta, residual, fit.noise, tied=setting.tied)
 
 
 def _typical(rows: Rows) -> Array:

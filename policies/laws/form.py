@@ -92,3 +92,16 @@ def log_loss(
     slopes[:, :, D] = -covariates
     slopes[:, :, HEAD:] = -(share * alpha / g)[:, :, None] * weight
     return fitted, slopes
+
+
+def composition(theta: Array, inputs: Inputs, *, tied: bool) -> tuple[Array, Array]:
+    """What each target has learnt from: parts (M, N, K + 1) that sum to 1, and the log excess q (M, N)."""
+    g = mixing_power(theta)[:, None]
+    alpha, beta = (np.exp(theta[:, index])[:, None] for index in (ALPHA, BETA))
+    scaled = g[:, :, None] * inputs.log_share[None] + theta[:, None, HEAD:]
+    top = scaled.max(axis=2, keepdims=True)
+    part = np.exp(scaled - top)
+    total = part.sum(axis=2, keepdims=True)
+    log_s = (top + np.log(total))[:, :, 0] / g
+    time = alpha * inputs.log_total if tied else beta * inputs.log_time
+    return part / total, theta[:, SCALE, None] - alpha * log_s - time

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from policies.laws.form import ALPHA, COVARIATES, FLOOR, HEAD, Inputs, log_loss
 from policies.laws.priors import Hyper
+from policies.laws.residual import Correction
 from policies.laws.rows import make_inputs
 from policies.records import BadSetup
 
@@ -32,7 +33,8 @@ class Prediction:
 class Family:
     """One family's fit: theta (M, P), its covariance (M, P, P), and its weight in the average.
 
-    `spread` is the sd of log transfer that was believed before the fit.
+    `spread` is the sd of log transfer that was believed before the fit; `correction` what is added to
+    the formula in predictions, where there are many runs (see `residual`).
     """
 
     name: str
@@ -41,6 +43,7 @@ class Family:
     theta: Array
     covariance: Array
     spread: float
+    correction: Correction | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +174,9 @@ class JointLaw:
         def of(family: Family) -> tuple[Array, Array]:
             fitted, slopes = log_loss(family.theta, every, inputs, tied=family.tied)
             variance = np.einsum("mnp,mpq,mnq->mn", slopes, family.covariance, slopes, optimize=True)
+            if family.correction is not None:
+                more, unsure = family.correction.at(family.theta, inputs, tied=family.tied)
+                fitted, variance = fitted + more, variance + unsure
             return fitted.T, np.sqrt(np.maximum(variance, 0.0)).T
 
         mean, sd = self._averaged(of)
@@ -240,6 +246,7 @@ def _dump_family(family: Family) -> dict[str, Any]:
         "tied": family.tied,
         "weight": family.weight,
         "spread": family.spread,
+        "correction": None if family.correction is None else family.correction.to_dict(),
         "theta": family.theta.tolist(),
         "covariance": base64.b64encode(packed.tobytes()).decode("ascii"),
     }
@@ -253,6 +260,6 @@ def _load_family(body: Mapping[str, Any]) -> Family:
     covariance = np.empty((rows, parameters, parameters))
     covariance[:, upper[0], upper[1]] = packed
     covariance[:, upper[1], upper[0]] = packed
-    return Family(
-        str(body["name"]), bool(body["tied"]), float(body["weight"]), theta, covariance, float(body["spread"])
-    )
+    correction = None if body["correction"] is None else Correction.from_dict(body["correction"])
+    head = (str(body["name"]), bool(body["tied"]), float(body["weight"]))
+    return Family(*head, theta, covariance, float(body["spread"]), correction)
