@@ -12,9 +12,8 @@ from policies.rivals import RIVALS
 from policies.simple import Fixed, Proportional, Uniform
 from policies.transfer_law import OwnLaw, TransferLaw
 
-POLICIES: dict[str, type[BasePolicy]] = {
-    policy.name: policy for policy in (Proportional, Uniform, Fixed, *RIVALS, OwnLaw, TransferLaw)
-}
+_ALL: tuple[type[BasePolicy], ...] = (Proportional, Uniform, Fixed, *RIVALS, OwnLaw, TransferLaw)
+POLICIES = {policy.name: policy for policy in _ALL}
 
 
 def available_policies() -> tuple[str, ...]:

@@ -12,48 +12,18 @@ from numpy.typing import NDArray
 
 from policies.allocation.plan import Problem, intervals, make_problem, scores
 from policies.allocation.value import HubScores
-from policies.history import LIMIT, History, Row
+from policies.history import History, Row
 from policies.laws import JointLaw, Rows, WarmStart, fit_rows
 from policies.policy import BasePolicy
 from policies.records import BadSetup, Decision, LossReport
 from policies.transfer_law.choose import Rules, as_interval, choose
 from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes, probe_mixture
+from policies.transfer_law.rates import final_time, warm_up_end
+from policies.transfer_law.restraint import nothing_new, steep
+from policies.transfer_law.state import State
 from policies.transfer_law.summary import explain, summarise
 
 Array = NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True)
-class State:
-    """What one decision hands to the next, apart from the history.
-
-    warm: where the next fit starts; probe_from: first draw of the probing sweeps, None before that
-    is known; weights: the mixture in use; away: it has left the baseline for a plan's sake; fitted_at:
-    position of the report that was last fitted to.
-    """
-
-    warm: WarmStart | None
-    probe_from: int | None
-    weights: Mapping[str, float]
-    away: bool
-    refits: int
-    fitted_at: int
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "warm": None if self.warm is None else self.warm.to_dict(),
-            "probe_from": self.probe_from,
-            "weights": dict(self.weights),
-            "away": self.away,
-            "refits": self.refits,
-            "fitted_at": self.fitted_at,
-        }
-
-    @classmethod
-    def from_dict(cls, body: Mapping[str, Any]) -> State:
-        warm = None if body["warm"] is None else WarmStart.from_dict(body["warm"])
-        whole = (int(body["refits"]), int(body["fitted_at"]))
-        return cls(warm, body["probe_from"], dict(body["weights"]), bool(body["away"]), *whole)
 
 
 class LawPolicy(BasePolicy):
@@ -102,7 +72,7 @@ class LawPolicy(BasePolicy):
         if self._last is None:
             return Decision(position, self.baseline, "start", "no report yet: the baseline mixture")
         probes, state = self._probes(position, state)
-        if self._nothing_new(position, state):
+        if position < self.budget and nothing_new(self._last.position, state.fitted_at):
             return self._held(position, probes, state)
         rows = self._history.arrays(self.domains, self._last)
         law, warm, trouble = self._fit(rows, state)
@@ -135,14 +105,6 @@ class LawPolicy(BasePolicy):
 
     # -- one decision --------------------------------------------------------------------------
 
-    def _nothing_new(self, position: int, state: State) -> bool:
-        """Whether the draws since the last refit would be less than one row of the thinned history.
-
-        So a run of 10,000 reports costs some 1,200 refits, not 10,000.
-        """
-        last = 0 if self._last is None else self._last.position
-        return position < self.budget and 0 < last < state.fitted_at * (1 + 1 / LIMIT)
-
     def _held(self, position: int, probes: ProbePlan, state: State) -> Decision:
         """What is decided without a refit: the probe that is due, else the mixture in use."""
         decision = self._answer(position, None, "", probes, state)
@@ -157,8 +119,10 @@ class LawPolicy(BasePolicy):
         """The sweeps, once it is known when they begin: after the start, and not on a plateau."""
         options = self.options
         first = state.probe_from
-        if first is None and position >= max(self.interval, options["start"] * self.budget):
-            late = position >= options["plateau_until"] * self.budget
+        latest = options["plateau_until"] * self.budget
+        warm = min(warm_up_end(self.lr_plan), latest)
+        if first is None and position >= max(self.interval, options["start"] * self.budget, warm):
+            late = position >= latest
             first = position if late or not self._on_plateau() else None
             state = dataclasses.replace(state, probe_from=first)
         plan = plan_probes(
@@ -205,7 +169,7 @@ class LawPolicy(BasePolicy):
         try:
             with np.errstate(all="ignore"):
                 problem = self._problem(law, position, state)
-                if code == "refit" and (doubt := self._doubt(law)):
+                if code == "refit" and (doubt := steep(law, self.targets, self.options["steepest"])):
                     plain = dataclasses.replace(
                         plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
                     )
@@ -216,17 +180,6 @@ class LawPolicy(BasePolicy):
         except Exception as error:
             kept = f"the plan failed ({type(error).__name__}: {error}); the mixture is kept"
             return dataclasses.replace(plain, weights=self._rest(state), reason="kept: plan failed", detail=kept)
-
-    def _doubt(self, law: JointLaw) -> str:
-        """Why the law should not lead, if so: losses that fall faster than any scaling law are in a transition."""
-        steep = {t: a for t, a in zip(law.targets, law.exponents.tolist(), strict=True) if self.targets.get(t, 0) > 0}
-        name = max(steep, key=lambda target: steep[target])
-        if steep[name] <= self.options["steepest"]:
-            return ""
-        return (
-            f"the loss of {name} falls with exponent {steep[name]:.1f}, which is no scaling law's (at most "
-            f"{self.options['steepest']:g}); the baseline mixture is kept until it does"
-        )
 
     def _unled(
         self, position: int, law: JointLaw | None, trouble: str, probes: ProbePlan, state: State
@@ -274,7 +227,8 @@ class LawPolicy(BasePolicy):
         spent = {**self._history.left, **last.draws}
         for name, share in state.weights.items():
             spent[name] = spent.get(name, 0.0) + share * ahead
-        time, anneal = self._final_time(law)
+        known = None if last.lr_sum is None else self.lr_plan
+        time, anneal = final_time(known, self.budget, law.time_ref)
         count, names = len(self.domains), sorted(self.names)
         least = np.full(count, self.options["least_share"] / count)
         shown = [self.baseline[name] * (1 - self.options["amplitude"]) + self.options["amplitude"] for name in names]
@@ -293,15 +247,6 @@ class LawPolicy(BasePolicy):
             trust=(least, most),
             earlier=_earlier(law, state.warm),
         )
-
-    def _final_time(self, law: JointLaw) -> tuple[float | None, float]:
-        """Cumulative learning rate at the end and how far the rate will be down, by `lr_plan`."""
-        if self.lr_plan is None or self._last is None or self._last.lr_sum is None:
-            return None, 0.0
-        position, total = np.array(self.lr_plan).T
-        rate = np.diff(total, prepend=0.0) / np.maximum(np.diff(position, prepend=0.0), 1e-12)
-        down = float(1.0 - rate[-1] / rate.max()) if rate.max() > 0 else 0.0
-        return float(max(np.interp(self.budget, position, total), law.time_ref)), down
 
     def _led(self, plain: Decision, law: JointLaw, problem: Problem, state: State) -> Decision:
         """The law decides."""
