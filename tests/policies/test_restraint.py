@@ -7,10 +7,10 @@ from policies import Domain, LossReport, make_policy
 NAMES = ("a", "b")
 
 
-def run(reports: int, exponent: float, start: float, upto: int) -> list:
+def run(reports: int, exponent: float, start: float, upto: int, **setup) -> list:
     """Decisions of `transfer_law` on losses that fall as a power of the draws."""
     interval, domains = 100, [Domain(name) for name in NAMES]
-    policy = make_policy("transfer_law", domains, reports * interval, interval=interval)
+    policy = make_policy("transfer_law", domains, reports * interval, interval=interval, **setup)
     draws, decisions = dict.fromkeys(NAMES, 0.0), []
     for k in range(1, upto + 1):
         for name, share in policy.propose().weights.items():
@@ -35,3 +35,15 @@ def test_a_long_run_refits_only_when_a_row_is_new() -> None:
     assert decisions[200].refit == 201
     assert decisions[-1].refit < 296
     assert any(decision.reason == "hold" for decision in decisions)
+
+
+def test_probing_waits_until_the_learning_rate_is_up() -> None:
+    """Rows of the warm-up are left out of the fit, so a probe there would be drawn for nothing."""
+    plan = [[k * 100.0, sum(min(step / 5, 1.0) for step in range(1, k + 1))] for k in range(1, 41)]
+
+    def first_probe(**setup) -> int:
+        decisions = run(reports=40, exponent=0.4, start=50.0, upto=8, **setup)
+        return next(d.position for d in decisions if d.reason == "probe")
+
+    assert first_probe() == 200
+    assert first_probe(lr_plan=plan) == 400  # the rate of the fifth stretch, from 400 on, is the highest
