@@ -100,6 +100,36 @@ def report(
         report(run, out)
 
 
+@app.command()
+def tournament(
+    policies: Annotated[str | None, typer.Option(metavar="A,B", help="Who runs; default: everybody.")] = None,
+    worlds: Annotated[str | None, typer.Option(metavar="A,B", help="Where; default: every world.")] = None,
+    seeds: Annotated[int | None, typer.Option(metavar="N", help="Seeds of each world.")] = None,
+    domains: Annotated[str | None, typer.Option(metavar="5,8", help="Numbers of domains.")] = None,
+    noise: Annotated[str | None, typer.Option(metavar="0.003,0.01", help="Evaluation noise, in log loss.")] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="CSV", help="Replay real runs: columns share/.. and loss/.., or MIX.csv,LOSS.csv."),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Results, and what is kept to go on.")] = Path(
+        "runs/tournament"
+    ),
+    first_seed: Annotated[int | None, typer.Option(metavar="N", help="The first seed.")] = None,
+    tuned: Annotated[Path | None, typer.Option(metavar="FILE", help="Options that --tune has found.")] = None,
+    tune: Annotated[int | None, typer.Option(metavar="N", help="Tune instead: N trials for every policy.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="50 seeds, 400 for ours; 5, 8, 12 and 20 domains.")] = False,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; default: this machine.")] = None,
+    tracking: Annotated[str | None, typer.Option(metavar="URI", help="MLflow; default: runs/mlflow.db.")] = None,
+) -> None:
+    """Policies against each other in simulated trainings with known truth; goes on where it was stopped."""
+    with reported():
+        from service.cli.tournament import Asked, tournament
+
+        tournament(
+            Asked(policies, worlds, seeds, domains, noise, table, out, first_seed, tuned, tune, full, address, tracking)
+        )
+
+
 def main() -> None:
     """The entry point of the console script."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -1,0 +1,51 @@
+"""The three result files: figures for programs, a table for a README, a page for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from policies.tournament import CellResult, Table, goals
+from service.tournament.cell import Outcome
+from service.tournament.heading import Heading
+from service.tournament.markdown import markdown
+from service.tournament.page import page
+
+
+def write_results(
+    table: Table, cells: Sequence[CellResult], failed: Sequence[Outcome], heading: Heading, out: Path
+) -> tuple[Path, ...]:
+    """Write `results.json`, `results.md` and `results.html`, each there whole or not at all."""
+    body = {
+        "heading": dataclasses.asdict(heading),
+        "cells": len(cells),
+        "failed": [_lost(outcome) for outcome in failed],
+        "goals": [dataclasses.asdict(goal) for goal in goals(table)],
+        **table.to_dict(),
+    }
+    texts = {
+        "results.html": page(table, cells, failed, heading),
+        "results.md": markdown(table, failed, heading),
+        "results.json": json.dumps(body, indent=1, allow_nan=False) + "\n",
+    }
+    return tuple(_replace(out / name, text) for name, text in texts.items())
+
+
+def goal_lines(table: Table) -> list[str]:
+    """A line for each goal, for a terminal."""
+    return [f"{'yes' if goal.reached else ' no'}  {goal.asked}: {goal.found}" for goal in goals(table)]
+
+
+def _lost(outcome: Outcome) -> dict[str, Any]:
+    return {"policy": outcome.entrant, **dataclasses.asdict(outcome.place), "error": outcome.error}
+
+
+def _replace(path: Path, text: str) -> Path:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+    return path
