@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.laws import JointLaw
-from policies.laws.form import ALPHA, FLOOR, HEAD, SCALE, SHARE_FLOOR, log_loss, mixing_power
+from policies.laws.draws import End, Excess, excess, log_floor
+from policies.laws.form import FLOOR, LATE, log_loss
 from policies.laws.joint import Family
-from policies.laws.pools import distinct_worth, worth_slopes
 
 Array = NDArray[np.float64]
 
@@ -36,30 +36,14 @@ class Outlook:
 
     # -- each target: log loss or excess, with slopes --------------------------------------------
 
-    def _excess(self, family: Family, n: Array) -> tuple[Array, Array, Array, Array]:
-        """log excess q (M,), d log s/dn (M, K), and the two parts of its second derivative.
+    @property
+    def _end(self) -> End:
+        law = self.law
+        references = np.log(self.total / law.total_ref), np.log(self.time / law.time_ref)
+        return End(law.pools, self.total, law.start, *(float(log) for log in references))
 
-        d2 log s = diag(second) - g first first', second (M, K).
-        """
-        theta, law = family.theta, self.law
-        worth = distinct_worth(n, law.pools)
-        slope, curve, _ = worth_slopes(n, law.pools)
-        share = worth / self.total + SHARE_FLOOR
-        g = mixing_power(theta)[:, None]
-        scaled = theta[:, HEAD:-1] + g * np.log(share)
-        known = theta[:, -1:] + g * np.log(law.start / self.total + SHARE_FLOOR)
-        top = np.maximum(scaled.max(axis=1, keepdims=True), known)
-        part = np.exp(scaled - top)
-        total = part.sum(axis=1, keepdims=True) + np.exp(known - top)
-        log_s = ((top + np.log(total)) / g)[:, 0]
-        part /= total
-        rate = slope / (self.total * share)
-        first = part * rate
-        second = part * (curve / (self.total * share) + (g - 1.0) * rate**2)
-        time = np.log(self.total / law.total_ref) if family.tied else np.log(self.time / law.time_ref)
-        alpha = np.exp(theta[:, ALPHA])
-        beta = alpha if family.tied else np.exp(theta[:, ALPHA + 1])
-        return theta[:, SCALE] - alpha * log_s - beta * time, first, second, g[:, 0]
+    def _excess(self, family: Family, n: Array) -> Excess:
+        return excess(family.theta, family.name, n, self._end)
 
     def targets(self, n: Array) -> tuple[Array, Array, list[tuple[Array, Array, Array]]]:
         """Per target: value (M,), gradient (M, K), and the terms of the Hessian.
@@ -71,19 +55,19 @@ class Outlook:
         M, K = self.weights.size, n.size
         value, gradient, terms = np.zeros(M), np.zeros((M, K)), []
         for family in self.law.families:
-            q, first, second, g = self._excess(family, n)
-            alpha = np.exp(family.theta[:, ALPHA])
+            part = self._excess(family, n)
+            q, rate = part.q, part.rate
             if self.objective == "mean_log":
-                level = np.logaddexp(family.theta[:, FLOOR], q)
+                level = np.logaddexp(log_floor(family.theta, family.name, self._end), q)
                 push = np.exp(q - level)
                 bend = push * (1.0 - push)
             else:
-                level = np.exp(np.minimum(q - self._excess(family, self.reference)[0], 50.0))
+                level = np.exp(np.minimum(q - self._excess(family, self.reference).q, 50.0))
                 push = bend = level
             value += family.weight * level
-            gradient -= family.weight * (push * alpha)[:, None] * first
-            c1 = family.weight * (bend * alpha**2 + push * alpha * g)
-            terms.append((c1, first, -family.weight * (push * alpha)[:, None] * second))
+            gradient -= family.weight * (push * rate)[:, None] * part.first
+            c1 = family.weight * (bend * rate**2 + push * rate * part.g)
+            terms.append((c1, part.first, -family.weight * (push * rate)[:, None] * part.second))
         return value, gradient, terms
 
     def mean(self, n: Array, weights: Array | None = None) -> tuple[float, Array, Array]:
@@ -138,10 +122,10 @@ class Outlook:
             log_total=at_end,
         )
         if self.objective == "mean_log":
-            return log_loss(family.theta, every, inputs, tied=family.tied)
+            return log_loss(family.theta, every, inputs, kind=family.name)
         theta = family.theta.copy()
-        theta[:, FLOOR] = NO_FLOOR
-        q, slopes = log_loss(theta, every, inputs, tied=family.tied)
+        theta[:, [FLOOR, LATE]] = NO_FLOOR
+        q, slopes = log_loss(theta, every, inputs, kind=family.name)
         base = dataclasses.replace(self, objective="mean_log")._base(theta, family, self.reference)
         level = np.exp(np.minimum(q - base[0], 50.0))
         return level, level[:, :, None] * (slopes - base[1])
@@ -170,10 +154,10 @@ class Outlook:
         slopes = np.empty((*theta.shape[:2], n.size))
         every = theta.reshape(-1, theta.shape[2])
         flat = dataclasses.replace(family, theta=every)
-        q, first, _, _ = self._excess(flat, n)
+        part = self._excess(flat, n)
         if self.objective == "mean_log":
-            push = np.exp(q - np.logaddexp(every[:, FLOOR], q))
+            push = np.exp(part.q - np.logaddexp(log_floor(every, family.name, self._end), part.q))
         else:
-            push = np.exp(np.minimum(q - self._excess(flat, self.reference)[0], 50.0))
-        slopes[:] = (-(push * np.exp(every[:, ALPHA]))[:, None] * first).reshape(slopes.shape)
+            push = np.exp(np.minimum(part.q - self._excess(flat, self.reference).q, 50.0))
+        slopes[:] = (-(push * part.rate)[:, None] * part.first).reshape(slopes.shape)
         return slopes

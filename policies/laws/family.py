@@ -20,6 +20,7 @@ ROW_TRUST = 5.0  # a row averaged over many reports counts for at most so many: 
 INFLATION, MAX_INFLATION = 2.0, 12.0
 FAR_GUESS = 0.05  # noise assumed while still far from the fit
 COLD, WARM = 50, 12  # most iterations from a cold start, and from the last refit
+CLOSE, CLOSE_WARM = 1e-6, 1e-5  # what a step must promise, relative to the cost: the next refit goes on
 ROUNDS = 8
 
 
@@ -34,7 +35,7 @@ class Setting:
     rows: Rows
     inputs: Inputs
     centre: Array
-    tied: bool
+    kind: str
     transfer: bool
     rho: Array
     hyper: priors.Hyper
@@ -47,7 +48,7 @@ class Setting:
 
     def correlated(self, theta: Array) -> Setting:
         """The same with the correlation that the residuals at `theta` (M, P) show."""
-        fitted, _ = log_loss(theta, np.arange(len(theta)), self.inputs, tied=self.tied, jacobian=False)
+        fitted, _ = log_loss(theta, np.arange(len(theta)), self.inputs, kind=self.kind, jacobian=False)
         return dataclasses.replace(self, rho=correlation(self.observed - fitted, links(self.rows)))
 
     @property
@@ -64,19 +65,19 @@ class Setting:
 
     def model(self, theta: Array, which: NDArray[np.int64], jacobian: bool) -> tuple[Array, Array]:
         """Fitted log losses of the targets `which`, whitened, and their Jacobian."""
-        fitted, slopes = log_loss(theta, which, self.inputs, tied=self.tied, jacobian=jacobian)
+        fitted, slopes = log_loss(theta, which, self.inputs, kind=self.kind, jacobian=jacobian)
         rho = self.rho[which]
         return whiten(fitted, rho), whiten(slopes, rho) if jacobian else slopes
 
     def batch(self, noise: Array, near: Array | None = None) -> Batch:
         """The M penalised problems: residuals in units of `noise` (M,), the prior's tails as they are `near` (M, P)."""
-        middle = priors.centre(self.rows.own, self.hyper, transfer=self.transfer)
+        middle = priors.centre(self.rows.own, self.hyper, kind=self.kind, transfer=self.transfer)
         return Batch(
             whiten(self.observed, self.rho),
             (self.trust[:, None] / (noise * relative_error(self.rows.sem))).T,
             middle,
-            priors.precision(self.hyper, middle if near is None else near),
-            priors.free(self.rows.own, middle.shape, tied=self.tied, transfer=self.transfer),
+            priors.precision(self.hyper, middle if near is None else near, self.rows.own),
+            priors.free(self.rows.own, middle.shape, kind=self.kind, transfer=self.transfer),
         )
 
 
@@ -99,14 +100,16 @@ def fit_family(setting: Setting, start: Array | None, noise: Array | None) -> Fi
     sd: Array = np.full(len(setting.rows.targets), FAR_GUESS) if noise is None else noise
     batch = setting.batch(sd, start)
     begins = priors.starts(batch.centre, batch.free) if start is None else [start]
-    iterations = COLD if cold else WARM
-    found = [minimise(setting.model, batch, begin, iterations=iterations, far=cold) for begin in begins]
+    iterations, close = (COLD, CLOSE) if cold else (WARM, CLOSE_WARM)
+    found = [
+        minimise(setting.model, batch, begin, iterations=iterations, tolerance=close, far=cold) for begin in begins
+    ]
     best = np.argmin(np.array([f.cost for f in found]), axis=0)
     theta = np.array([found[k].theta[i] for i, k in enumerate(best)])
     for _ in range(ROUNDS if cold else 1):
         setting, sd = _learn(setting.correlated(theta), theta, sd)
         batch = setting.batch(sd, theta)
-        theta = minimise(setting.model, batch, theta, iterations=iterations).theta
+        theta = minimise(setting.model, batch, theta, iterations=iterations, tolerance=close).theta
     return Fit(theta, covariance(setting, batch, theta), sd, setting.rho, setting.hyper)
 
 
@@ -125,7 +128,7 @@ def _learn(setting: Setting, theta: Array, sd: Array) -> tuple[Setting, Array]:
     index = np.arange(theta.shape[1])
     variance: Array = np.asarray(np.linalg.inv(hessian)[:, index, index], dtype=np.float64)
     kept = (variance * np.where(batch.free, batch.precision, 1.0)).sum(axis=1)
-    hyper = priors.learn(setting.hyper, theta, variance, batch.free)
+    hyper = priors.learn(setting.hyper, theta, variance, batch.free, setting.rows.own)
     return dataclasses.replace(setting, hyper=hyper), _noise(setting, residual, theta.shape[1] - kept)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from policies.laws.burn_in import burn_in_row
 from policies.laws.family import Fit, Setting, fit_family
-from policies.laws.form import ALPHA, BETA, FLOOR, SCALE, log_loss, mixing_power
+from policies.laws.form import ALPHA, BETA, FLOOR, KINDS, LATE, SCALE, log_loss, mixing_power
 from policies.laws.joint import Family, JointLaw, WarmStart
 from policies.laws.priors import hand_set
 from policies.laws.residual import Correction, find
@@ -19,7 +19,9 @@ from policies.records import BadSetup
 
 Array = NDArray[np.float64]
 
-FAMILIES = (("effective", True), ("separable", False))
+ONE_RUN = ("effective", "separable")
+MANY_RUNS = KINDS
+HARDLY = 0.03  # weight in the average
 
 
 def fit_joint_law(
@@ -33,6 +35,7 @@ def fit_joint_law(
     seed: int = 0,
     domains: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
+    families: Sequence[str] | None = None,
 ) -> JointLaw:
     """Fit held-out losses (N, M) as a function of cumulative draws (N, K), from one run or from many.
 
@@ -53,17 +56,25 @@ def fit_joint_law(
     domains, targets:
         Names; a target that bears a domain's name has an own weight of 1. Without names the targets
         are taken for the domains, in order, if there are as many.
+    families:
+        Which of `form.KINDS` to fit and to average. Left out: the effective-data and the separable law
+        for one run, which says too little of mixtures to tell more of them apart; all for many.
 
     Returns the penalised maximum a posteriori fit of each family (see `form`) with its Laplace
     covariance, the families weighted by how well they predict rows they were not fitted to.
     Raises `BadReport` for losses or draws that cannot be, `BadSetup` for shapes that do not fit.
     """
     rows = from_arrays(draws, losses, pools=pools, time=time, sem=sem, run=run, domains=domains, targets=targets)
-    return fit_rows(rows, seed=seed)[0]
+    return fit_rows(rows, seed=seed, families=families)[0]
 
 
 def fit_rows(
-    rows: Rows, *, warm: WarmStart | None = None, seed: int = 0, transfer: bool = True
+    rows: Rows,
+    *,
+    warm: WarmStart | None = None,
+    seed: int = 0,
+    transfer: bool = True,
+    families: Sequence[str] | None = None,
 ) -> tuple[JointLaw, WarmStart]:
     """`fit_joint_law` on checked rows, with the start for the next fit.
 
@@ -75,16 +86,16 @@ def fit_rows(
     rows = rows.keep(np.arange(len(rows.draws)) >= skip)
     if not len(rows.draws) or np.all(np.isnan(rows.log_loss)):
         raise BadSetup("no measured loss after the first draw; at least one row is needed to fit a law")
-    if warm is not None and (warm.domains, warm.targets) != (rows.domains, rows.targets):
+    kinds = _kinds(rows, families)
+    if warm is not None and (warm.kinds, warm.domains, warm.targets) != (kinds, rows.domains, rows.targets):
         warm = None
     centre, total_ref, time_ref = _typical(rows), float(rows.total.max()), float(rows.time.max())
     first = float(rows.total.min())
     inputs = rows.inputs(total_ref, time_ref, first)
     alone = np.zeros((len(rows.targets), len(rows.draws)))
-    hypers = [hand_set(len(rows.domains))] * len(FAMILIES) if warm is None else warm.hypers
+    hypers = [hand_set(len(rows.domains))] * len(kinds) if warm is None else warm.hypers
     settings = [
-        Setting(rows, inputs, centre, tied, transfer, alone, hyper)
-        for (_, tied), hyper in zip(FAMILIES, hypers, strict=True)
+        Setting(rows, inputs, centre, kind, transfer, alone, hyper) for kind, hyper in zip(kinds, hypers, strict=True)
     ]
     starts = None if warm is None else _restart(warm, warm.thetas, centre, total_ref, time_ref, first)
     before = None if warm is None else warm.noise
@@ -93,9 +104,9 @@ def fit_rows(
         [fit.theta for fit in fits] if warm is None else _restart(warm, warm.parts, centre, total_ref, time_ref, first)
     )
     weights, parts = weigh(settings, fits, again, seed)
-    families = tuple(
-        Family(name, tied, weight, fit.theta, fit.covariance, fit.hyper.spread, _correction(setting, fit))
-        for (name, tied), weight, fit, setting in zip(FAMILIES, weights, fits, settings, strict=True)
+    fitted = tuple(
+        Family(kind, weight, fit.theta, fit.covariance, fit.hyper.spread, _correction(setting, fit, weight))
+        for kind, weight, fit, setting in zip(kinds, weights, fits, settings, strict=True)
     )
     noise: Array = np.sqrt(np.einsum("f,fm->m", np.array(weights), np.array([fit.noise for fit in fits]) ** 2))
     apart: Array = np.array([fit.noise * fit.rho.max(axis=1) for fit in fits])
@@ -109,7 +120,7 @@ def fit_rows(
         first,
         centre,
         noise,
-        families,
+        fitted,
         burn_in,
         len(rows.draws),
         np.array(weights) @ apart,
@@ -117,15 +128,26 @@ def fit_rows(
     thetas = tuple(fit.theta for fit in fits)
     hypers = tuple(fit.hyper for fit in fits)
     return law, WarmStart(
-        rows.domains, rows.targets, total_ref, time_ref, first, centre, noise, thetas, tuple(parts), hypers
+        kinds, rows.domains, rows.targets, total_ref, time_ref, first, centre, noise, thetas, tuple(parts), hypers
     )
 
 
-def _correction(setting: Setting, fit: Fit) -> Correction | None:
-    """What the residuals of a family, fitted to many runs, have in common."""
-    fitted, _ = log_loss(fit.theta, np.arange(len(fit.theta)), setting.inputs, tied=setting.tied, jacobian=False)
+def _kinds(rows: Rows, families: Sequence[str] | None) -> tuple[str, ...]:
+    if families is None:
+        return ONE_RUN if np.unique(rows.run).size == 1 else MANY_RUNS
+    unknown = [kind for kind in families if kind not in KINDS]
+    if unknown or not families:
+        raise BadSetup(f"families {list(families)}; choose one or more of {', '.join(KINDS)}")
+    return tuple(families)
+
+
+def _correction(setting: Setting, fit: Fit, weight: float) -> Correction | None:
+    """What the residuals of a family, fitted to many runs, have in common; not for one that hardly counts."""
+    if weight < HARDLY:
+        return None
+    fitted, _ = log_loss(fit.theta, np.arange(len(fit.theta)), setting.inputs, kind=setting.kind, jacobian=False)
     residual = setting.observed - fitted
-    return find(setting.rows, setting.inputs, fit.theta, residual, fit.noise, tied=setting.tied)
+    return find(setting.rows, setting.inputs, fit.theta, residual, fit.noise, kind=setting.kind)
 
 
 def _typical(rows: Rows) -> Array:
@@ -144,11 +166,14 @@ def _restart(
 ) -> list[Array]:
     """Earlier parameters in the units of this fit."""
     moved = []
-    for (_, tied), theta in zip(FAMILIES, thetas, strict=True):
-        grown = np.log(total_ref / warm.total_ref) if tied else np.log(time_ref / warm.time_ref)
+    draws, time = np.log(total_ref / warm.total_ref), np.log(time_ref / warm.time_ref)
+    for kind, theta in zip(warm.kinds, thetas, strict=True):
         theta = theta.copy()
-        theta[:, SCALE] += warm.centre - centre - np.exp(theta[:, ALPHA if tied else BETA]) * grown
-        theta[:, FLOOR] += warm.centre - centre
+        theta[:, [FLOOR, SCALE, LATE]] += (warm.centre - centre)[:, None]
+        if kind == "effective":
+            theta[:, SCALE] -= np.exp(theta[:, ALPHA]) * draws
+        else:
+            theta[:, LATE if kind == "additive" else SCALE] -= np.exp(theta[:, BETA]) * time
         theta[:, -1] += mixing_power(theta) * np.log(warm.start / first)
         moved.append(theta)
     return moved

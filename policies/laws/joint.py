@@ -31,14 +31,13 @@ class Prediction:
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """One family's fit: theta (M, P), its covariance (M, P, P), and its weight in the average.
+    """The fit of one family: theta (M, P), its covariance (M, P, P), and its weight in the average.
 
-    `spread` is the sd of log transfer that was believed before the fit; `correction` what is added to
-    the formula in predictions, where there are many runs (see `residual`).
+    `name` is one of `form.KINDS`; `spread` the sd of log transfer that was believed before the fit;
+    `correction` what is added to the formula in predictions, where there are many runs (see `residual`).
     """
 
     name: str
-    tied: bool
     weight: float
     theta: Array
     covariance: Array
@@ -54,6 +53,7 @@ class WarmStart:
     hypers: the prior that each family learnt.
     """
 
+    kinds: tuple[str, ...]
     domains: tuple[str, ...]
     targets: tuple[str, ...]
     total_ref: float
@@ -74,6 +74,7 @@ class WarmStart:
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> WarmStart:
         return cls(
+            tuple(body["kinds"]),
             tuple(body["domains"]),
             tuple(body["targets"]),
             float(body["total_ref"]),
@@ -122,8 +123,7 @@ class JointLaw:
 
     def log_transfer(self) -> tuple[Array, Array]:
         """Mean and standard deviation (M, K) of log transfer, averaged over the families."""
-        index = np.arange(HEAD, HEAD + len(self.domains))
-        return self._averaged(lambda f: (f.theta[:, HEAD:-1], np.sqrt(f.covariance[:, index, index])))
+        return self._averaged(lambda family: _log_transfer(family, self.own))
 
     @property
     def prior_spread(self) -> float:
@@ -142,11 +142,14 @@ class JointLaw:
 
     def parameter(self, index: int) -> tuple[Array, Array]:
         """Mean and standard deviation (M,) of one column of theta, averaged over the families."""
-        return self._averaged(lambda f: (f.theta[:, index], np.sqrt(f.covariance[:, index, index])))
+        return self._averaged(lambda f: (f.theta[:, index], np.sqrt(f.covariance[:, index, index])), index)
 
-    def _averaged(self, of: Any) -> tuple[Array, Array]:
-        weights = [family.weight for family in self.families]
-        pairs = [of(family) for family in self.families]
+    def _averaged(self, of: Any, parameter: int | None = None) -> tuple[Array, Array]:
+        """Mean and sd over the families, those that do not have the `parameter` left out if others do."""
+        having = [f for f in self.families if parameter != ALPHA or f.name != "exponential"] or list(self.families)
+        total = sum(family.weight for family in having)
+        weights = [family.weight / total for family in having]
+        pairs = [of(family) for family in having]
         mean = sum(w * m for w, (m, _) in zip(weights, pairs, strict=True))
         variance = sum(w * (s**2 + (m - mean) ** 2) for w, (m, s) in zip(weights, pairs, strict=True))
         return np.asarray(mean), np.sqrt(np.asarray(variance))
@@ -172,10 +175,10 @@ class JointLaw:
         every = np.arange(len(self.targets))
 
         def of(family: Family) -> tuple[Array, Array]:
-            fitted, slopes = log_loss(family.theta, every, inputs, tied=family.tied)
+            fitted, slopes = log_loss(family.theta, every, inputs, kind=family.name)
             variance = np.einsum("mnp,mpq,mnq->mn", slopes, family.covariance, slopes, optimize=True)
             if family.correction is not None:
-                more, unsure = family.correction.at(family.theta, inputs, tied=family.tied)
+                more, unsure = family.correction.at(family.theta, inputs, kind=family.name)
                 fitted, variance = fitted + more, variance + unsure
             return fitted.T, np.sqrt(np.maximum(variance, 0.0)).T
 
@@ -238,12 +241,22 @@ class JointLaw:
         )
 
 
+def _log_transfer(family: Family, own: NDArray[np.int64]) -> tuple[Array, Array]:
+    """log tau (M, K) and its sd; in the exponential law, where own draws are not worth 1, relative to them."""
+    index = np.arange(HEAD, family.theta.shape[1] - 1)
+    mean, variance = family.theta[:, HEAD:-1].copy(), family.covariance[:, index, index].copy()
+    for i in np.flatnonzero(own >= 0) if family.name == "exponential" else ():
+        itself = HEAD + own[i]
+        mean[i] -= family.theta[i, itself]
+        variance[i] += family.covariance[i, itself, itself] - 2.0 * family.covariance[i, itself, index]
+    return mean, np.sqrt(np.maximum(variance, 0.0))
+
+
 def _dump_family(family: Family) -> dict[str, Any]:
     upper = np.triu_indices(family.theta.shape[1])
     packed = np.ascontiguousarray(family.covariance[:, upper[0], upper[1]], dtype="<f8")
     return {
         "name": family.name,
-        "tied": family.tied,
         "weight": family.weight,
         "spread": family.spread,
         "correction": None if family.correction is None else family.correction.to_dict(),
@@ -261,5 +274,4 @@ def _load_family(body: Mapping[str, Any]) -> Family:
     covariance[:, upper[0], upper[1]] = packed
     covariance[:, upper[1], upper[0]] = packed
     correction = None if body["correction"] is None else Correction.from_dict(body["correction"])
-    head = (str(body["name"]), bool(body["tied"]), float(body["weight"]))
-    return Family(*head, theta, covariance, float(body["spread"]), correction)
+    return Family(str(body["name"]), float(body["weight"]), theta, covariance, float(body["spread"]), correction)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.laws.form import ALPHA, BETA, FLOOR, HEAD, SCALE, D, G, mixing_power
+from policies.laws.form import ALPHA, BETA, FLOOR, HEAD, LATE, SCALE, D, G, mixing_power
 
 Array = NDArray[np.float64]
 
@@ -29,9 +29,11 @@ TRANSFER_PRIOR = (0.3, 1.8)
 START_PRIOR = (0.1, 1.5)  # what the untrained model knows, in totals of the first row
 NO_TRANSFER = -12.0  # log of a transfer that cannot be felt
 SCALE_PRIOR = (0.6, 1.5)
+LATE_PRIOR = (0.1, 1.5)  # the additive law's time term at the last draw
+OWN_EFFECT = (1.5, 0.7)  # exponential law: fall of the log excess from no own draws to nothing else
 COVARIATE_SD = (0.05, 0.03)  # a full annealing, all draws recent: log loss lower by about so much
 
-LEARNT = (FLOOR, ALPHA, BETA, G, -1)  # parameters whose mean and spread over the targets are learnt
+LEARNT = (FLOOR, ALPHA, BETA, G, LATE, -1)  # parameters whose mean and spread over the targets are learnt
 HEAD_DOF, SPREAD_DOF = 4.0, 8.0  # the hand-set spread counts for so many targets, or pairs
 LEVEL_SD, SOURCE_SD = 2.0, 0.7  # log tau: of a table's mean about the hand-set one, of a domain's about the table's
 TAIL = 4.0  # degrees of freedom
@@ -70,7 +72,8 @@ class Hyper:
 def hand_set(domains: int) -> Hyper:
     """What is believed before any data."""
     mean, sd = np.zeros(HEAD + 1), np.ones(HEAD + 1)
-    for index, (median, width) in {FLOOR: FLOOR_PRIOR, ALPHA: ALPHA_PRIOR, BETA: BETA_PRIOR, -1: START_PRIOR}.items():
+    told = {FLOOR: FLOOR_PRIOR, ALPHA: ALPHA_PRIOR, BETA: BETA_PRIOR, LATE: LATE_PRIOR, -1: START_PRIOR}
+    for index, (median, width) in told.items():
         mean[index], sd[index] = np.log(median), width
     mean[G], sd[G] = np.log(G_PRIOR[0] / (1 - G_PRIOR[0])), G_PRIOR[1]
     mean[SCALE], sd[SCALE] = np.log(SCALE_PRIOR[0]), SCALE_PRIOR[1]
@@ -78,7 +81,7 @@ def hand_set(domains: int) -> Hyper:
     return Hyper(mean, sd, np.full(domains, np.log(TRANSFER_PRIOR[0])), TRANSFER_PRIOR[1])
 
 
-def learn(hyper: Hyper, theta: Array, variance: Array, movable: NDArray[np.bool_]) -> Hyper:
+def learn(hyper: Hyper, theta: Array, variance: Array, movable: NDArray[np.bool_], own: NDArray[np.int64]) -> Hyper:
     """Empirical Bayes: `hyper` after one step of expectation maximisation.
 
     theta, variance: (M, P) fitted parameters and their posterior variances. The hand-set prior is the
@@ -93,7 +96,7 @@ def learn(hyper: Hyper, theta: Array, variance: Array, movable: NDArray[np.bool_
         head[index], head_sd[index] = _normal(
             theta[here, index], variance[here, index], base.head[index], base.head_sd[index], hyper.head_sd[index]
         )
-    foreign = movable[:, HEAD:-1]
+    foreign = movable[:, HEAD:-1] & ~_own(own, base.source.size)
     if not foreign.any():
         return dataclasses.replace(base, head=head, head_sd=head_sd)
     source, spread = _sources(hyper, base, theta[:, HEAD:-1], variance[:, HEAD:-1], foreign)
@@ -121,7 +124,12 @@ def _normal(values: Array, variance: Array, mean: float, sd: float, before: floa
     return middle, float(np.sqrt(total / (HEAD_DOF + values.size)))
 
 
-def centre(own: NDArray[np.int64], hyper: Hyper, *, transfer: bool = True) -> Array:
+def _own(own: NDArray[np.int64], domains: int) -> NDArray[np.bool_]:
+    """(M, K): where a domain is the target itself."""
+    return np.asarray(own[:, None] == np.arange(domains))
+
+
+def centre(own: NDArray[np.int64], hyper: Hyper, *, kind: str, transfer: bool = True) -> Array:
     """(M, P) prior means: every target alike, but for its own weight of 1."""
     domains = hyper.source.size
     theta = np.zeros((own.size, HEAD + domains + 1))
@@ -130,35 +138,41 @@ def centre(own: NDArray[np.int64], hyper: Hyper, *, transfer: bool = True) -> Ar
     is_domain = own >= 0
     if not transfer:
         theta[is_domain, HEAD:-1] = NO_TRANSFER
-    theta[is_domain, HEAD + own[is_domain]] = 0.0
-    theta[:, SCALE] += np.exp(theta[:, ALPHA]) * _typical_log_s(theta, domains)
+    theta[is_domain, HEAD + own[is_domain]] = np.log(OWN_EFFECT[0]) if kind == "exponential" else 0.0
+    theta[:, SCALE] += _typical_reach(theta, domains, kind)
     return theta
 
 
-def _typical_log_s(theta: Array, domains: int) -> Array:
-    """log s at the uniform mixture under the prior's transfer."""
+def _typical_reach(theta: Array, domains: int, kind: str) -> Array:
+    """What the uniform mixture takes off q under the prior's transfer."""
+    if kind == "exponential":
+        return np.asarray(np.exp(theta[:, HEAD:-1]).mean(axis=1))
     g = mixing_power(theta)
     typical: Array = np.log(np.exp(theta[:, HEAD:-1] - g[:, None] * np.log(domains)).sum(axis=1)) / g
-    return typical
+    return np.exp(theta[:, ALPHA]) * typical
 
 
-def precision(hyper: Hyper, theta: Array) -> Array:
+def precision(hyper: Hyper, theta: Array, own: NDArray[np.int64]) -> Array:
     """(M, P) inverse variances of the normal prior that touches the heavy-tailed one at `theta`."""
     inverse = np.empty_like(theta)
     inverse[:, :HEAD], inverse[:, -1] = hyper.head_sd[:-1] ** -2, hyper.head_sd[-1] ** -2
     far = ((theta[:, HEAD:-1] - hyper.source) / hyper.spread) ** 2
     inverse[:, HEAD:-1] = (TAIL + 1.0) / (TAIL + far) / hyper.spread**2
+    inverse[:, HEAD:-1][_own(own, hyper.source.size)] = OWN_EFFECT[1] ** -2
     return inverse
 
 
-def free(own: NDArray[np.int64], shape: tuple[int, ...], *, tied: bool, transfer: bool = True) -> NDArray[np.bool_]:
-    """(M, P): False for what is fixed, a domain's worth to itself (1) and a tied beta."""
+def free(own: NDArray[np.int64], shape: tuple[int, ...], *, kind: str, transfer: bool = True) -> NDArray[np.bool_]:
+    """(M, P): False for what is fixed, a domain's worth to itself (1) and what the family does not have."""
     mask = np.ones(shape, dtype=np.bool_)
     is_domain = own >= 0
-    mask[np.flatnonzero(is_domain), HEAD + own[is_domain]] = False
     if not transfer:
         mask[is_domain, HEAD:-1] = False
-    mask[:, BETA] = not tied
+    mask[is_domain, HEAD + own[is_domain]] = kind == "exponential"
+    mask[:, BETA] = kind != "effective"
+    mask[:, LATE] = kind == "additive"
+    if kind == "exponential":
+        mask[:, [ALPHA, G, -1]] = False
     return mask
 
 
@@ -169,8 +183,7 @@ def starts(theta: Array, movable: NDArray[np.bool_]) -> list[Array]:
         point = theta.copy()
         point[:, FLOOR] = np.log(floor)
         point[:, ALPHA] = point[:, BETA] = np.log(exponent)
-        point[:, SCALE] += np.log((1 - floor) / SCALE_PRIOR[0]) + (exponent / ALPHA_PRIOR[0] - 1) * (
-            theta[:, SCALE] - np.log(SCALE_PRIOR[0])
-        )
+        stretch = np.where(movable[:, ALPHA], exponent / ALPHA_PRIOR[0] - 1, 0.0)
+        point[:, SCALE] += np.log((1 - floor) / SCALE_PRIOR[0]) + stretch * (theta[:, SCALE] - np.log(SCALE_PRIOR[0]))
         points.append(np.where(movable, point, theta))
     return points

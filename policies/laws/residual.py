@@ -52,10 +52,10 @@ class Correction:
     unit: Array
     length: float
 
-    def at(self, theta: Array, inputs: Inputs, *, tied: bool) -> tuple[Array, Array]:
+    def at(self, theta: Array, inputs: Inputs, *, kind: str) -> tuple[Array, Array]:
         """Mean and variance (M, n) of f at new inputs, for the parameters (M, P) it was found with."""
         points = Inputs(self.log_share, self.log_total, self.log_time, np.empty(0))
-        known, new = (_features(theta, here, self.unit, tied=tied) for here in (points, inputs))
+        known, new = (_features(theta, here, self.unit, kind=kind) for here in (points, inputs))
         mean, variance = np.zeros(new.shape[:2]), np.zeros(new.shape[:2])
         for i in np.flatnonzero(self.spread > 0):
             power = self.spread[i] ** 2
@@ -79,7 +79,7 @@ class Correction:
 ARRAYS = ("log_share", "log_total", "log_time", "residual", "weight", "spread", "noise", "unit")
 
 
-def find(rows: Rows, inputs: Inputs, theta: Array, residual: Array, noise: Array, *, tied: bool) -> Correction | None:
+def find(rows: Rows, inputs: Inputs, theta: Array, residual: Array, noise: Array, *, kind: str) -> Correction | None:
     """The correction that residuals (M, N) of a family ask for, None if there is nothing to correct."""
     if np.unique(rows.run).size < LEAST_RUNS:
         return None
@@ -88,8 +88,8 @@ def find(rows: Rows, inputs: Inputs, theta: Array, residual: Array, noise: Array
     weight = 1.0 / np.sqrt(1.0 + (np.nan_to_num(residual) / (BEND * noise[:, None])) ** 2)
     weight = np.where(np.isnan(residual), ABSENT, weight)
     residual = np.nan_to_num(residual)
-    unit = np.maximum(composition(theta, inputs, tied=tied)[1].std(axis=1), 1e-9)
-    features = _features(theta, inputs, unit, tied=tied)
+    unit = np.maximum(composition(theta, inputs, kind=kind)[1].std(axis=1), 1e-9)
+    features = _features(theta, inputs, unit, kind=kind)
     some = np.unique(np.linspace(0, len(at) - 1, min(SEARCHED, len(at))).round().astype(int))
     length, ratio, sd = _search(features[:, some], residual[:, some], weight[:, some])
     if not np.any(ratio > 0):
@@ -115,9 +115,9 @@ def _points(rows: Rows, residual: Array) -> tuple[NDArray[np.int64], Array]:
     return np.array([block[block.size // 2] for block in blocks]), mean
 
 
-def _features(theta: Array, inputs: Inputs, unit: Array, *, tied: bool) -> Array:
+def _features(theta: Array, inputs: Inputs, unit: Array, *, kind: str) -> Array:
     """(M, N, K + 2): phi."""
-    part, reach = composition(theta, inputs, tied=tied)
+    part, reach = composition(theta, inputs, kind=kind)
     return np.concatenate([np.sqrt(part), UNIT * (reach / unit[:, None])[:, :, None]], axis=2)
 
 

@@ -7,16 +7,16 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.laws.family import WARM, Fit, Setting, covariance
+from policies.laws.family import CLOSE_WARM, WARM, Fit, Setting, covariance
 from policies.laws.form import log_loss
 from policies.laws.rows import Rows
 from policies.laws.solve import minimise
 
 Array = NDArray[np.float64]
 
-TEMPER = 0.15  # held-out residuals of one run are correlated; each counts for so much
+TEMPER, TEMPER_RUNS = 0.15, 0.5  # held-out residuals of one run, of many runs, are alike; each counts for so much
 LEAST_TRAIN, LEAST_HELD = 10, 4  # rows needed to leave any out
-LONGEST_ODDS = 3.0  # in logs: no family is ever quite sure
+LONGEST_ODDS, LONGEST_RUNS = 3.0, 4.0  # in logs: no family is ever quite sure, from one run, from many
 
 
 def held_out(rows: Rows, seed: int) -> NDArray[np.bool_]:
@@ -39,19 +39,21 @@ def weigh(settings: list[Setting], fits: list[Fit], starts: list[Array], seed: i
     held = held_out(settings[0].rows, seed)
     if held.sum() < LEAST_HELD or (~held).sum() < LEAST_TRAIN:
         return [1.0 / len(fits)] * len(fits), [fit.theta for fit in fits]
+    single = np.unique(settings[0].rows.run).size == 1
+    temper, longest = (TEMPER, LONGEST_ODDS) if single else (TEMPER_RUNS, LONGEST_RUNS)
     scores, parts = [], []
     for setting, fit, start in zip(settings, fits, starts, strict=True):
         train = dataclasses.replace(setting, rho=fit.rho, hyper=fit.hyper).keep(~held)
         batch = train.batch(fit.noise, start)
-        part = minimise(train.model, batch, start, iterations=WARM).theta
-        scores.append(TEMPER * _log_density(setting.keep(held), part, covariance(train, batch, part), fit.noise))
+        part = minimise(train.model, batch, start, iterations=WARM, tolerance=CLOSE_WARM).theta
+        scores.append(temper * _log_density(setting.keep(held), part, covariance(train, batch, part), fit.noise))
         parts.append(part)
-    odds = np.exp(np.clip(np.array(scores) - max(scores), -LONGEST_ODDS, 0.0))
+    odds = np.exp(np.clip(np.array(scores) - max(scores), -longest, 0.0))
     return [float(weight) for weight in odds / odds.sum()], parts
 
 
 def _log_density(setting: Setting, theta: Array, spread: Array, noise: Array) -> float:
-    fitted, slopes = log_loss(theta, np.arange(len(theta)), setting.inputs, tied=setting.tied)
+    fitted, slopes = log_loss(theta, np.arange(len(theta)), setting.inputs, kind=setting.kind)
     variance = np.einsum("mnp,mpq,mnq->mn", slopes, spread, slopes, optimize=True) + noise[:, None] ** 2
     gap = setting.observed - fitted
     return -float(np.nansum(2.5 * np.log1p(gap**2 / (4 * variance)) + 0.5 * np.log(variance)))

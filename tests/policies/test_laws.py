@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from policies import BadReport, BadSetup, JointLaw, fit_joint_law
 from policies.laws.burn_in import burn_in_row
-from policies.laws.form import COVARIATES, HEAD, Inputs, log_loss
+from policies.laws.form import COVARIATES, HEAD, KINDS, Inputs, log_loss
 from policies.laws.rows import from_arrays
 from tests.policies.worlds import World
 
@@ -23,20 +23,20 @@ def hub():
     return world, draws, losses, fit_joint_law(draws, losses)
 
 
-@pytest.mark.parametrize("tied", [True, False])
-def test_jacobian_agrees_with_differences(tied):
+@pytest.mark.parametrize("kind", KINDS)
+def test_jacobian_agrees_with_differences(kind):
     rng = np.random.default_rng(0)
     inputs = Inputs(
         rng.uniform(-3, 0, (6, 4)), rng.uniform(-2, 0, 6), rng.uniform(-2, 0, 6), rng.normal(size=(6, 2, COVARIATES))
     )
     theta = rng.normal(scale=0.5, size=(2, HEAD + 4))
     every = np.arange(2)
-    _, slopes = log_loss(theta, every, inputs, tied=tied)
+    _, slopes = log_loss(theta, every, inputs, kind=kind)
     for p in range(theta.shape[1]):
         step = np.zeros_like(theta)
         step[:, p] = 1e-6
-        up, _ = log_loss(theta + step, every, inputs, tied=tied, jacobian=False)
-        down, _ = log_loss(theta - step, every, inputs, tied=tied, jacobian=False)
+        up, _ = log_loss(theta + step, every, inputs, kind=kind, jacobian=False)
+        down, _ = log_loss(theta - step, every, inputs, kind=kind, jacobian=False)
         assert slopes[:, :, p] == pytest.approx((up - down) / 2e-6, abs=1e-7)
 
 
