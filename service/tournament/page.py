@@ -115,7 +115,7 @@ def _overall(found: Table) -> Section:
         "Noise-free mean log loss at the end of the budget; all pilots and probes are paid from the same budget. "
         "Intervals are 95 % over seeds, the bootstrap within each world. An arrow: beyond the figure."
     )
-    body = grid(panels, 2) + table(head, [_strong(row) for row in rows], numbers=range(1, len(head)))
+    body = grid(panels, 2) + _table(head, rows, 1)
     return Section("overall", "All worlds", lead, body)
 
 
@@ -160,9 +160,7 @@ def _ours(found: Table, cells: Sequence[CellResult]) -> Section:
         "Every world, also those we lose. Gap, regret and losses are in mean log loss; harm is an end worse than "
         "uniform by more than 0.002, with its Clopper-Pearson interval; the dashed line is at 2 %."
     )
-    return Section(
-        "ours", f"{OURS} in every world", lead, grid(panels, 2) + table(head, rows, numbers=range(1, len(head)))
-    )
+    return Section("ours", f"{OURS} in every world", lead, grid(panels, 2) + _table(head, rows, 1))
 
 
 def _calibration(found: Table) -> Section:
@@ -176,7 +174,7 @@ def _calibration(found: Table) -> Section:
         "clustered by run. The dashed lines are at 85 and 95 %."
     )
     figure = grid([(f"Plans of {esc(shown)}", charts.coverage_svg(found, shown))], 1)
-    return Section("plans", "Are the plans true?", lead, figure + table(head, rows, numbers=range(2, len(head))))
+    return Section("plans", "Are the plans true?", lead, figure + _table(head, rows, 2))
 
 
 def _laws(found: Table) -> Section:
@@ -189,7 +187,7 @@ def _laws(found: Table) -> Section:
         "domain's own power law carried forward. Rank is Spearman's over the targets of a run."
     )
     figure = grid([(f"The law of {esc(shown)}", charts.law_svg(found, shown))], 1)
-    return Section("laws", "Laws alone", lead, figure + table(head, rows, numbers=range(3, len(head))))
+    return Section("laws", "Laws alone", lead, figure + _table(head, rows, 3))
 
 
 def _failed(failed: Sequence[Outcome]) -> Section:
@@ -198,7 +196,12 @@ def _failed(failed: Sequence[Outcome]) -> Section:
     return Section("failed", "Cells that failed", "They are left out of all figures above.", body)
 
 
-def _strong(row: Sequence[str]) -> list[str]:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], first: int) -> str:
+    """Rows of plain words; numbers begin in column `first`."""
+    return table(head, [_escaped(row) for row in rows], numbers=range(first, len(head)))
+
+
+def _escaped(row: Sequence[str]) -> list[str]:
     cells = [esc(cell) for cell in row]
     return [f"<strong>{cells[0]}</strong>" if row[0] == OURS else cells[0], *cells[1:]]
 
