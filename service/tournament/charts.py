@@ -13,8 +13,9 @@ from service.report.palette import COLOURS, GRID, INK, MUTED, pale
 from service.tournament.parts import ranked, with_ends
 
 BLUE, RED = COLOURS[0], COLOURS[1]
-ROW, WIDTH = 22, 640
-LEFT, RIGHT, TOP, BOTTOM = 118, 150, 30, 40
+ROW, WIDTH = 21, 520
+LEFT, RIGHT, TOP, BOTTOM = 100, 148, 44, 28
+HEIGHT = 260  # of the figure of laws
 Line = tuple[str, Interval]
 
 
@@ -46,7 +47,8 @@ def coverage_svg(table: Table, policy: str) -> str:
     found = [(world, table.row(policy, world)) for world in table.worlds]
     rows = [(world, row.calibration.coverage) for world, row in found if row is not None and row.calibration]
     low = min([0.5, *(row.low for _, row in rows if math.isfinite(row.low))])
-    return forest(rows, (max(0.0, low), 1.0), "Coverage of 90 % intervals", "of final losses, by run",
+    title, unit = f"Coverage of the 90 % intervals of {policy}", "of final losses, clustered by run"
+    return forest(rows, (max(0.0, low), 1.0), title, unit,
                   marks=(0.85, 0.95), good=None)  # fmt: skip
 
 
@@ -67,8 +69,7 @@ def forest(
     canvas = Canvas(
         WIDTH, TOP + ROW * len(rows) + BOTTOM, x_range=x_range, y_range=(0.0, 1.0), margins=(TOP, RIGHT, BOTTOM, LEFT)
     )
-    canvas.text(8, 16, title, size=13, more=' font-weight="600"')
-    canvas.text(WIDTH - 8, 16, unit, anchor="end", colour=MUTED)
+    _title(canvas, title, unit)
     bottom = canvas.height - BOTTOM
     for value in round_numbers(*x_range, most=7):
         zero = abs(value) < 1e-12
@@ -79,6 +80,12 @@ def forest(
     for at, (name, found) in enumerate(rows):
         _row(canvas, TOP + ROW * at + ROW / 2, name, found, places, good)
     return canvas.svg(f"{title}: " + "; ".join(f"{name} {with_ends(found, places)}" for name, found in rows))
+
+
+def _title(canvas: Canvas, title: str, unit: str) -> None:
+    """Title in the first line, what is measured in the second."""
+    canvas.text(8, 16, title, size=13, more=' font-weight="600"')
+    canvas.text(8, 33, unit, colour=MUTED)
 
 
 def _upright(canvas: Canvas, value: float, bottom: float, colour: str, width: float, dash: str = "") -> None:
@@ -116,8 +123,7 @@ def strip_svg(table: Table, cells: Sequence[CellResult], policy: str = OURS) -> 
     best = [c.uniform - c.oracle for c in runs if math.isfinite(c.oracle)]
     x_range = (min([-0.01, *gains]) * 1.05, max([0.02, *gains, *best]) * 1.02)
     canvas = Canvas(WIDTH, TOP + ROW * len(worlds) + BOTTOM, x_range=x_range, margins=(TOP, 16, BOTTOM, LEFT))
-    canvas.text(8, 16, f"Every run of {policy}: how much lower than uniform", size=13, more=' font-weight="600"')
-    canvas.text(WIDTH - 8, 16, "mean log loss; bar: oracle", anchor="end", colour=MUTED)
+    _title(canvas, f"Every run of {policy}: how much lower than uniform", "mean log loss; grey: the oracle's mean")
     bottom = canvas.height - BOTTOM
     for value in round_numbers(*x_range, most=7):
         _upright(canvas, value, bottom, INK if abs(value) < 1e-12 else GRID, 1.0)
@@ -147,21 +153,21 @@ def law_svg(table: Table, policy: str) -> str:
     """Error of the law against own power laws, by how far they are carried."""
     rows = [row for row in table.laws.get(policy, ()) if row.world is None and row.factor is not None]
     top = max(max(row.error, row.own_error) for row in rows) * 1.15
-    canvas = Canvas(WIDTH, 260, x_range=(0.8, math.log2(rows[-1].factor or 2) + 0.2), y_range=(0.0, top),
-                    margins=(TOP, 16, BOTTOM, 56))  # fmt: skip
-    canvas.text(8, 16, "Error of the change of log loss", size=13, more=' font-weight="600"')
-    canvas.text(WIDTH - 8, 16, "blue: law; grey: own power laws", anchor="end", colour=MUTED)
+    canvas = Canvas(WIDTH, HEIGHT, x_range=(0.8, math.log2(rows[-1].factor or 2) + 0.2), y_range=(0.0, top),
+                    margins=(TOP, 16, BOTTOM + 14, 56))  # fmt: skip
+    _title(canvas, f"Error of the law of {policy}", "of the change of log loss; blue: the law, grey: own power laws")
     for value in round_numbers(0.0, top):
         canvas.line([(canvas.x_range[0], value), (canvas.x_range[1], value)], GRID, width=1)
         canvas.text(50, canvas.y(value) + 4, f"{value:.3g}", anchor="end", colour=MUTED)
     for row in rows:
         x = math.log2(row.factor or 1)
-        canvas.text(canvas.x(x), 260 - BOTTOM + 16, f"{row.factor} times", anchor="middle", colour=MUTED)
+        canvas.text(canvas.x(x), HEIGHT - BOTTOM + 2, f"{row.factor} times", anchor="middle", colour=MUTED)
         for value, colour in ((row.own_error, MUTED), (row.error, BLUE)):
             canvas.dot(x, value, colour, f"{row.factor} times the draws: {value:.4f}")
     canvas.line([(math.log2(r.factor or 1), r.own_error) for r in rows], MUTED)
     canvas.line([(math.log2(r.factor or 1), r.error) for r in rows], BLUE, width=2.2)
-    canvas.text((56 + WIDTH - 16) / 2, 254, "draws, in those at the report at 30 %", anchor="middle", colour=MUTED)
+    middle = (56 + WIDTH - 16) / 2
+    canvas.text(middle, HEIGHT - 5, "draws, in those up to the report at 30 %", anchor="middle", colour=MUTED)
     return canvas.svg("; ".join(f"{r.factor} times: law {r.error:.3f}, own {r.own_error:.3f}" for r in rows))
 
 

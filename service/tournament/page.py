@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from policies.tournament import CellResult, Table, goals
 from policies.tournament.figures import Figures
 from policies.tournament.table import OURS
-from service.report.page import Section, grid, table
+from service.report.page import Section, table
 from service.report.palette import COLOURS, pale
 from service.report.style import STYLE
-from service.story.words import esc, listing, percent, plural
+from service.story.words import esc, listing, plural
 from service.tournament import charts, parts
 from service.tournament.cell import Outcome
 from service.tournament.heading import Heading
@@ -19,9 +19,15 @@ from service.tournament.heading import Heading
 # Nothing may be fetched and nothing runs: the page has no script.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 MORE_STYLE = """
-table.heat td { text-align: center; padding: 4px 6px; border: 1px solid #fff; white-space: nowrap; }
-table.heat th { white-space: normal; vertical-align: bottom; padding: 4px 6px; font-size: 12px; text-align: center; }
+table.heat { font-size: 12.5px; }
+table.heat td { text-align: center; padding: 4px 3px; border: 1px solid #fff; white-space: nowrap; }
+table.heat th { white-space: normal; padding: 4px 3px; font-size: 11.5px; text-align: center; }
 table.heat th[scope=row] { text-align: left; white-space: nowrap; border-bottom: 0; }
+th, th.n { white-space: normal; vertical-align: bottom; }
+td:first-child, td:nth-child(2) { white-space: nowrap; }
+#asked td { white-space: normal; min-width: 0; overflow-wrap: anywhere; }
+.pair { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); }
+.pair figure { max-width: 620px; }
 figure svg { display: block; width: 100%; }
 .command { overflow-wrap: anywhere; }
 """
@@ -55,7 +61,10 @@ def _header(found: Table, cells: Sequence[CellResult], heading: Heading) -> str:
         ("policies", f"{len(found.policies)}<small>{plural(len(cells), 'run')}</small>"),
         ("worlds", f"{len(found.worlds)}<small>seeds {esc(heading.seeds)}</small>"),
         ("domains", f"{_listed(heading.domains)}<small>dealt out over the seeds</small>"),
-        ("evaluation noise", f"{' and '.join(percent(level) for level in heading.noise)}<small>of a loss</small>"),
+        (
+            "evaluation noise",
+            f"{' and '.join(f'{100 * level:g} %' for level in heading.noise)}<small>of a loss</small>",
+        ),
         (
             "version",
             f"{esc(heading.version.split(',')[0])}<small>{esc(', '.join(heading.version.split(', ')[1:]))}</small>",
@@ -88,12 +97,10 @@ def _said(found: Table) -> list[str]:
         ahead = [o.policy for o in order if o.advantage is not None and o.advantage.low > 0]
         harmed = [w for w in found.worlds if (row := found.row(OURS, w)) is not None and row.harm.low > 0.02]
         better = f"{listing(ahead)} ended lower beyond doubt" if ahead else "no rival ended lower beyond doubt"
-        harm = (
-            f"it did harm in {listing(harmed)}"
-            if harmed
-            else "in no world did it surely do harm in more than 2 % of runs"
+        where = f"in {listing(harmed)}" if harmed else "in no world"
+        said.append(
+            f"Against {OURS}, {better}. It ended worse than uniform in surely more than 2 % of the runs {where}."
         )
-        said.append(f"Against {OURS}, {better}; {harm}.")
     return said
 
 
@@ -108,14 +115,14 @@ def _asked(found: Table) -> Section:
 
 def _overall(found: Table) -> Section:
     head, rows = parts.overall_rows(found)
-    panels = [("Gap closed", charts.closed_svg(found))]
+    panels = [charts.closed_svg(found)]
     if any(o.advantage is not None for o in found.overall) and OURS in found.policies:
-        panels.append(("Rivals against ours, on the same runs", charts.advantage_svg(found)))
+        panels.append(charts.advantage_svg(found))
     lead = (
         "Noise-free mean log loss at the end of the budget; all pilots and probes are paid from the same budget. "
         "Intervals are 95 % over seeds, the bootstrap within each world. An arrow: beyond the figure."
     )
-    body = grid(panels, 2) + _table(head, rows, 1)
+    body = _pair(panels) + _table(head, rows, 1)
     return Section("overall", "All worlds", lead, body)
 
 
@@ -128,7 +135,7 @@ def _worlds(found: Table) -> Section:
     )
     lead = (
         "Share of the gap from uniform (0) to the best fixed mixture (1), a ratio of sums over seeds; red is worse "
-        "than uniform. Where there is no gap, the rate of harm."
+        "than uniform. Where there is no gap: the rate of harm, in percent."
     )
     return Section("worlds", "World by world", lead, body)
 
@@ -155,12 +162,12 @@ def _ours(found: Table, cells: Sequence[CellResult]) -> Section:
     if OURS not in found.policies:
         return Section("ours", OURS, "", "")
     head, rows = parts.world_rows(found)
-    panels = [("Gains and losses", charts.strip_svg(found, cells)), ("Harm", charts.harm_svg(found))]
+    panels = [charts.strip_svg(found, cells), charts.harm_svg(found)]
     lead = (
         "Every world, also those we lose. Gap, regret and losses are in mean log loss; harm is an end worse than "
         "uniform by more than 0.002, with its Clopper-Pearson interval; the dashed line is at 2 %."
     )
-    return Section("ours", f"{OURS} in every world", lead, grid(panels, 2) + _table(head, rows, 1))
+    return Section("ours", f"{OURS} in every world", lead, _pair(panels) + _table(head, rows, 1))
 
 
 def _calibration(found: Table) -> Section:
@@ -168,25 +175,23 @@ def _calibration(found: Table) -> Section:
     head, rows = parts.calibration_rows(found, judged)
     if not rows:
         return Section("plans", "Plans", "", "")
-    shown = OURS if OURS in judged else judged[0]
     lead = (
         "The plan published at 30 % of the budget, frozen and rolled out without noise, is the truth; coverage is "
         "clustered by run. The dashed lines are at 85 and 95 %."
     )
-    figure = grid([(f"Plans of {esc(shown)}", charts.coverage_svg(found, shown))], 1)
+    figure = _pair([charts.coverage_svg(found, policy) for policy in _ours_first(judged)])
     return Section("plans", "Are the plans true?", lead, figure + _table(head, rows, 2))
 
 
 def _laws(found: Table) -> Section:
     if not found.laws:
         return Section("laws", "Laws", "", "")
-    shown = OURS if OURS in found.laws else next(iter(found.laws))
     head, rows = parts.law_rows(found)
     lead = (
         "Change of log loss from the report at 30 % to budgets 2 to 16 times as large, at the frozen plan, beside each "
         "domain's own power law carried forward. Rank is Spearman's over the targets of a run."
     )
-    figure = grid([(f"The law of {esc(shown)}", charts.law_svg(found, shown))], 1)
+    figure = _pair([charts.law_svg(found, policy) for policy in _ours_first(found.laws)])
     return Section("laws", "Laws alone", lead, figure + _table(head, rows, 3))
 
 
@@ -194,6 +199,15 @@ def _failed(failed: Sequence[Outcome]) -> Section:
     rows = [[esc(o.entrant), esc(f"{o.place.world} K={o.place.K} seed={o.place.seed}"), esc(o.error)] for o in failed]
     body = table(["policy", "where", "what went wrong"], rows, texts=[2]) if rows else ""
     return Section("failed", "Cells that failed", "They are left out of all figures above.", body)
+
+
+def _ours_first(policies: Iterable[str]) -> list[str]:
+    return sorted(policies, key=lambda policy: policy != OURS)
+
+
+def _pair(figures: Sequence[str]) -> str:
+    """Figures side by side where there is room."""
+    return f'<div class="pair">{"".join(f"<figure>{figure}</figure>" for figure in figures)}</div>'
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], first: int) -> str:

@@ -19,7 +19,7 @@ def share(value: float) -> str:
     """A share of a gap with two decimals; far below zero it is only said that it is."""
     if not math.isfinite(value):
         return NOTHING
-    return f"{value:.2f}" if value > -9.995 else f"{value:.0f}"
+    return f"{_zero(value, 2):.2f}" if value > -9.995 else f"{value:.0f}"
 
 
 def with_ends(value: Interval, places: int = 2, *, signed: bool = False) -> str:
@@ -27,10 +27,10 @@ def with_ends(value: Interval, places: int = 2, *, signed: bool = False) -> str:
     if not math.isfinite(value.mean):
         return NOTHING
     sign = "+" if signed else ""
-    said = f"{value.mean + 0.0:{sign}.{places}f}"
+    said, low, high = (f"{_zero(end, places):{sign}.{places}f}" for end in (value.mean, value.low, value.high))
     if not math.isfinite(value.low):
         return said
-    return f"{said} [{value.low + 0.0:{sign}.{places}f}, {value.high + 0.0:{sign}.{places}f}]"
+    return f"{said} [{low}, {high}]"
 
 
 def ranked(table: Table) -> list[Overall]:
@@ -46,10 +46,10 @@ def overall_rows(table: Table) -> Rows:
             over.policy,
             f"{over.cells:,}",
             with_ends(over.closed),
-            f"{over.loss + 0.0:+.4f}",
+            f"{_zero(over.loss, 4):+.4f}",
             NOTHING if over.advantage is None else with_ends(over.advantage, 4, signed=True),
             f"{percent(over.harm.mean, 0)} in {over.harmed}" if over.harm.mean > 0 else percent(over.harm.mean, 0),
-            f"{over.worst5 + 0.0:+.3f}" if math.isfinite(over.worst5) else NOTHING,
+            f"{_zero(over.worst5, 3):+.3f}" if math.isfinite(over.worst5) else NOTHING,
             percent(over.left_baseline, 0),
             percent(over.probing, 0),
             figure(over.seconds, 2),
@@ -78,20 +78,20 @@ def _world(row: Figures, noisy: Figures | None) -> list[str]:
         with_ends(row.closed),
         NOTHING if noisy is None else share(noisy.closed.mean),
         share(row.closed_proportional.mean),
-        f"{_zero(row.regret.mean):.4f}" if math.isfinite(row.regret.mean) else NOTHING,
+        f"{_zero(row.regret.mean, 4):.4f}" if math.isfinite(row.regret.mean) else NOTHING,
         _rate(row.harm),
         percent(row.harm_proportional.mean, 0),
-        f"{row.worst5 + 0.0:+.4f}" if math.isfinite(row.worst5) else NOTHING,
-        f"{row.worst_target + 0.0:+.3f}" if math.isfinite(row.worst_target) else NOTHING,
+        f"{_zero(row.worst5, 4):+.4f}" if math.isfinite(row.worst5) else NOTHING,
+        f"{_zero(row.worst_target, 3):+.3f}" if math.isfinite(row.worst_target) else NOTHING,
         percent(row.left_baseline.mean, 0),
         percent(row.probing, 0),
         figure(row.seconds, 2),
     ]
 
 
-def _zero(value: float) -> float:
+def _zero(value: float, places: int) -> float:
     """Without the minus sign of what will be shown as zero."""
-    return 0.0 if abs(value) < 5e-5 else value
+    return 0.0 if round(value, places) == 0 else value
 
 
 def _rate(value: Interval) -> str:
@@ -128,7 +128,7 @@ def law_rows(table: Table) -> Rows:
 def _law(row: LawFigures) -> list[str]:
     return [
         row.world or "all worlds",
-        "2 to 16 times" if row.factor is None else f"{row.factor} times",
+        "2\u00a0to\u00a016\u00a0×" if row.factor is None else f"{row.factor}\u00a0×",
         f"{row.runs:,}",
         figure(row.error, 2),
         figure(row.own_error, 2),
@@ -152,4 +152,4 @@ def closed_rows(table: Table) -> Rows:
 
 
 def closed_or_harm(row: Figures) -> str:
-    return share(row.closed.mean) if row.has_gap else f"harm {percent(row.harm.mean, 0)}"
+    return share(row.closed.mean) if row.has_gap else percent(row.harm.mean, 0)

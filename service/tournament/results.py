@@ -30,9 +30,18 @@ def write_results(
     texts = {
         "results.html": page(table, cells, failed, heading),
         "results.md": markdown(table, failed, heading),
-        "results.json": json.dumps(body, indent=1, allow_nan=False) + "\n",
+        "results.json": json.dumps(_rounded(body), allow_nan=False) + "\n",
     }
     return tuple(_replace(out / name, text) for name, text in texts.items())
+
+
+def _rounded(value: Any) -> Any:
+    """Six significant digits are more than any figure here has."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def goal_lines(table: Table) -> list[str]:
