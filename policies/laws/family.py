@@ -21,7 +21,7 @@ INFLATION, MAX_INFLATION = 2.0, 12.0
 FAR_GUESS = 0.05  # noise assumed while still far from the fit
 COLD, WARM = 50, 12  # most iterations from a cold start, and from the last refit
 CLOSE, CLOSE_WARM = 1e-6, 1e-5  # what a step must promise, relative to the cost: the next refit goes on
-ROUNDS = 8
+ROUNDS, ROUNDS_RUNS = 8, 14  # noise, prior and parameters in turn, from a cold start: of one run, of many
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +50,11 @@ class Setting:
         """The same with the correlation that the residuals at `theta` (M, P) show."""
         fitted, _ = log_loss(theta, np.arange(len(theta)), self.inputs, kind=self.kind, jacobian=False)
         return dataclasses.replace(self, rho=correlation(self.observed - fitted, links(self.rows)))
+
+    @property
+    def many(self) -> bool:
+        """Whether the rows are from more than one run."""
+        return bool(np.unique(self.rows.run).size > 1)
 
     @property
     def observed(self) -> Array:
@@ -106,7 +111,8 @@ def fit_family(setting: Setting, start: Array | None, noise: Array | None) -> Fi
     ]
     best = np.argmin(np.array([f.cost for f in found]), axis=0)
     theta = np.array([found[k].theta[i] for i, k in enumerate(best)])
-    for _ in range(ROUNDS if cold else 1):
+    rounds = (ROUNDS_RUNS if setting.many else ROUNDS) if cold else 1
+    for _ in range(rounds):
         setting, sd = _learn(setting.correlated(theta), theta, sd)
         batch = setting.batch(sd, theta)
         theta = minimise(setting.model, batch, theta, iterations=iterations, tolerance=close).theta
@@ -128,7 +134,7 @@ def _learn(setting: Setting, theta: Array, sd: Array) -> tuple[Setting, Array]:
     index = np.arange(theta.shape[1])
     variance: Array = np.asarray(np.linalg.inv(hessian)[:, index, index], dtype=np.float64)
     kept = (variance * np.where(batch.free, batch.precision, 1.0)).sum(axis=1)
-    hyper = priors.learn(setting.hyper, theta, variance, batch.free, setting.rows.own)
+    hyper = priors.learn(setting.hyper, theta, variance, batch.free, setting.rows.own, shape=setting.many)
     return dataclasses.replace(setting, hyper=hyper), _noise(setting, residual, theta.shape[1] - kept)
 
 

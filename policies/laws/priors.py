@@ -81,17 +81,26 @@ def hand_set(domains: int) -> Hyper:
     return Hyper(mean, sd, np.full(domains, np.log(TRANSFER_PRIOR[0])), TRANSFER_PRIOR[1])
 
 
-def learn(hyper: Hyper, theta: Array, variance: Array, movable: NDArray[np.bool_], own: NDArray[np.int64]) -> Hyper:
+def learn(
+    hyper: Hyper,
+    theta: Array,
+    variance: Array,
+    movable: NDArray[np.bool_],
+    own: NDArray[np.int64],
+    *,
+    shape: bool,
+) -> Hyper:
     """Empirical Bayes: `hyper` after one step of expectation maximisation.
 
     theta, variance: (M, P) fitted parameters and their posterior variances. The hand-set prior is the
     prior of the means and counts for so many observations in the variances: with few targets, or where
     nothing is known yet, it stays. Log tau has Student's t distribution about its domain's mean: a few
-    domains may stand far out for a target.
+    domains may stand far out for a target. Without `shape` only transfer is learnt: along a single run
+    floor, exponent and start make up for each other, and what the targets share is that confusion.
     """
     base = hand_set(theta.shape[1] - HEAD - 1)
     head, head_sd = base.head.copy(), base.head_sd.copy()
-    for index in LEARNT:
+    for index in LEARNT if shape else ():
         here = movable[:, index]
         head[index], head_sd[index] = _normal(
             theta[here, index], variance[here, index], base.head[index], base.head_sd[index], hyper.head_sd[index]
