@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from policies.tournament import Table, goals
+from policies.tournament.static import StaticFigures
 from policies.tournament.table import OURS
 from service.story.words import plural
 from service.tournament.cell import Outcome
 from service.tournament.heading import Heading
-from service.tournament.parts import Rows, calibration_rows, closed_rows, law_rows, overall_rows, world_rows
+from service.tournament.parts import (
+    Rows,
+    calibration_rows,
+    closed_rows,
+    law_rows,
+    overall_rows,
+    static_rows,
+    world_rows,
+)
 
 
-def markdown(table: Table, failed: Sequence[Outcome], heading: Heading) -> str:
+def markdown(table: Table, failed: Sequence[Outcome], heading: Heading, static: Sequence[StaticFigures] = ()) -> str:
     """The same tables as on the page; the figures are there only."""
     parts = [
         "# Tournament",
@@ -36,6 +45,8 @@ def markdown(table: Table, failed: Sequence[Outcome], heading: Heading) -> str:
         parts += ["## Plans published at 30 %", _table(calibrated)]
     if table.laws:
         parts += ["## Laws alone", _table(law_rows(table))]
+    if static:
+        parts += ["## New mixtures of the real runs", _table(static_rows(static))]
     return "\n\n".join(parts) + "\n"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from policies.tournament import CellResult, Table, goals
 from policies.tournament.figures import Figures
+from policies.tournament.static import StaticFigures
 from policies.tournament.table import OURS
 from service.report.page import Section, table
 from service.report.palette import COLOURS, pale
@@ -33,10 +34,16 @@ figure svg { display: block; width: 100%; }
 """
 
 
-def page(found: Table, cells: Sequence[CellResult], failed: Sequence[Outcome], heading: Heading) -> str:
+def page(
+    found: Table,
+    cells: Sequence[CellResult],
+    failed: Sequence[Outcome],
+    heading: Heading,
+    static: Sequence[StaticFigures] = (),
+) -> str:
     """The whole HTML document."""
     sections = [_asked(found), _overall(found), _worlds(found), _ours(found, cells), _calibration(found), _laws(found)]
-    sections = [section for section in (*sections, _failed(failed)) if section.body]
+    sections = [section for section in (*sections, _static(static), _failed(failed)) if section.body]
     links = "".join(f'<a href="#{s.id}">{esc(s.title)}</a>' for s in sections)
     chapters = "".join(
         f'<section id="{s.id}"><h2>{esc(s.title)}</h2><p class="lead">{s.lead}</p>{s.body}</section>' for s in sections
@@ -193,6 +200,15 @@ def _laws(found: Table) -> Section:
     )
     figure = _pair([charts.law_svg(found, policy) for policy in _ours_first(found.laws)])
     return Section("laws", "Laws alone", lead, figure + _table(head, rows, 3))
+
+
+def _static(static: Sequence[StaticFigures]) -> Section:
+    head, rows = parts.static_rows(static)
+    lead = (
+        "The law fitted on some runs of the real table and judged on the rest, mean over random splits; rank is "
+        "Spearman's over the runs left out, averaged over targets."
+    )
+    return Section("static", "New mixtures", lead, _table(head, rows, 1) if rows else "")
 
 
 def _failed(failed: Sequence[Outcome]) -> Section:

@@ -9,6 +9,7 @@ from policies.records import Interval
 from policies.tournament import Table
 from policies.tournament.ahead import LawFigures
 from policies.tournament.figures import Figures
+from policies.tournament.static import StaticFigures
 from policies.tournament.table import OURS, Overall
 from service.story.words import NOTHING, figure, percent
 
@@ -94,11 +95,13 @@ def _zero(value: float, places: int) -> float:
     return 0.0 if round(value, places) == 0 else value
 
 
-def _rate(value: Interval) -> str:
+def _rate(value: Interval, places: int = 1) -> str:
     """A rate in percent with its interval."""
     if not math.isfinite(value.mean):
         return NOTHING
-    return f"{percent(value.mean)} [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+    if not math.isfinite(value.low):
+        return percent(value.mean, places)
+    return f"{percent(value.mean, places)} [{100 * value.low:.{places}f}, {100 * value.high:.{places}f}]"
 
 
 def calibration_rows(table: Table, policies: Sequence[str]) -> Rows:
@@ -139,6 +142,16 @@ def _law(row: LawFigures) -> list[str]:
         _rate(row.coverage),
         f"{row.width / row.median_error:.1f}" if row.median_error > 0 else NOTHING,
     ]
+
+
+def static_rows(static: Sequence[StaticFigures]) -> Rows:
+    head = ["fitted on", "splits", "mean relative error", "rank by target", "coverage of 90 %", "width / error"]
+    rows = [
+        [f"{row.runs} runs", str(row.splits), _rate(row.error, 2), with_ends(row.rank, 3), _rate(row.coverage),
+         f"{row.width / row.median_error:.1f}" if row.median_error > 0 else NOTHING]
+        for row in static
+    ]  # fmt: skip
+    return head, rows
 
 
 def closed_rows(table: Table) -> Rows:

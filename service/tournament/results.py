@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from policies.tournament import CellResult, Table, goals
+from policies.tournament.static import StaticFigures
 from service.tournament.cell import Outcome
 from service.tournament.heading import Heading
 from service.tournament.markdown import markdown
@@ -17,7 +19,12 @@ from service.tournament.page import page
 
 
 def write_results(
-    table: Table, cells: Sequence[CellResult], failed: Sequence[Outcome], heading: Heading, out: Path
+    table: Table,
+    cells: Sequence[CellResult],
+    failed: Sequence[Outcome],
+    heading: Heading,
+    out: Path,
+    static: Sequence[StaticFigures] = (),
 ) -> tuple[Path, ...]:
     """Write `results.json`, `results.md` and `results.html`, each there whole or not at all."""
     body = {
@@ -25,11 +32,12 @@ def write_results(
         "cells": len(cells),
         "failed": [_lost(outcome) for outcome in failed],
         "goals": [dataclasses.asdict(goal) for goal in goals(table)],
+        "new_mixtures": [dataclasses.asdict(row) for row in static],
         **table.to_dict(),
     }
     texts = {
-        "results.html": page(table, cells, failed, heading),
-        "results.md": markdown(table, failed, heading),
+        "results.html": page(table, cells, failed, heading, static),
+        "results.md": markdown(table, failed, heading, static),
         "results.json": json.dumps(_rounded(body), allow_nan=False) + "\n",
     }
     return tuple(_replace(out / name, text) for name, text in texts.items())
@@ -38,7 +46,7 @@ def write_results(
 def _rounded(value: Any) -> Any:
     """Six significant digits are more than any figure here has."""
     if isinstance(value, float):
-        return float(f"{value:.6g}")
+        return None if math.isnan(value) else float(f"{value:.6g}")
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
     return [_rounded(inner) for inner in value] if isinstance(value, list | tuple) else value

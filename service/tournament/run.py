@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from policies.tournament import CellResult, Table, make_table
-from service.tournament.cell import Outcome
+from policies.tournament.table import OURS
+from service.tournament.cell import Outcome, run_job
 from service.tournament.cells_file import CellsFile, held
 from service.tournament.heading import Heading
+from service.tournament.new_mixtures import new_mixtures
 from service.tournament.order import DOMAINS, NOISE, SEEDS, Job, Options, Order, make_order
 from service.tournament.progress import Show
 from service.tournament.results import write_results
@@ -106,9 +108,15 @@ def run_order(
             track.stop("KILLED")
             raise
         table = make_table(results(order, cells), rng=np.random.default_rng(BOOTSTRAP_SEED))
-        files = write_results(table, results(order, cells), failed, heading, out)
+        static = new_mixtures(order.table, address=address) if _judges_laws(order) and order.table else ()
+        files = write_results(table, results(order, cells), failed, heading, out, static)
         track.finish(table, files, "FAILED" if failed else "FINISHED")
     return Finished(table, failed, files)
+
+
+def _judges_laws(order: Order) -> bool:
+    """Whether the law itself is worth a table of its own: only if the policy that lives by it runs."""
+    return order.table is not None and any(entrant.policy == OURS for entrant in order.entrants)
 
 
 def results(order: Order, cells: CellsFile) -> list[CellResult]:
@@ -137,7 +145,7 @@ def run_cells(
     entrants = {entrant.name: entrant for entrant in order.entrants}
     with cores(address) as workers, Show(jobs, workers, what) as show:
         done = 0
-        for outcomes in spread(jobs, order.table, workers):
+        for outcomes in spread(run_job, jobs, order.table, workers):
             cells.add(
                 (order.cell_key(o.place, entrants[o.entrant]), o.result) for o in outcomes if o.result is not None
             )

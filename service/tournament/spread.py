@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from service.config.model import ClusterConfig
-from service.tournament.cell import Outcome, run_job
-from service.tournament.order import Job
 from service.tournament.runs_table import RunsTable
 
+J = TypeVar("J")
+R = TypeVar("R")
 AT_HAND = 3  # jobs a core has waiting, so that it never waits itself
 ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -29,11 +29,11 @@ def cores(address: str | None) -> Iterator[int]:
         yield max(1, int(ray.cluster_resources().get("CPU", os.cpu_count() or 1)))
 
 
-def spread(jobs: Sequence[Job], table: RunsTable | None, workers: int) -> Iterator[list[Outcome]]:
-    """The outcomes of each job, in the order in which they end. A worker that is lost runs its job again."""
+def spread(function: Callable[[J, Any], R], jobs: Sequence[J], table: RunsTable | None, workers: int) -> Iterator[R]:
+    """`function(job, table)` of each job, in the order in which they end. A worker that is lost runs its job again."""
     import ray
 
-    run = ray.remote(num_cpus=1, max_retries=5, runtime_env={"env_vars": ENVIRONMENT})(run_job)
+    run: Any = ray.remote(num_cpus=1, max_retries=5, runtime_env={"env_vars": ENVIRONMENT})(function)
     shared = None if table is None else ray.put(table)
     waiting = list(reversed(jobs))
     pending: set[Any] = set()

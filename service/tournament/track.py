@@ -34,9 +34,9 @@ class Track:
     """
 
     def __init__(self, uri: str | None, name: str, params: Mapping[str, str]) -> None:
-        runs = Path("runs").resolve()
-        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(runs)
-        self._artifacts = str(runs / "mlflow-artifacts") if self.uri.startswith("sqlite:") else None
+        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(Path("runs").resolve())
+        file = self.uri.removeprefix("sqlite:///")
+        self._artifacts = str(Path(file).parent / "mlflow-artifacts") if file != self.uri else None
         self._name, self._params = name, params
         self._key = hashlib.sha256(f"{name} {time.time_ns()}".encode()).hexdigest()
         self._store: TrackingStore | None = None

@@ -13,6 +13,7 @@ from policies.tournament.calibration import calibration
 from policies.tournament.figures import figures, worst_mean
 from policies.tournament.paired import advantage, differences
 from policies.tournament.resample import rate
+from policies.tournament.static import judge_split, split_sizes, static_figures
 
 CELL = CellResult(
     policy="transfer_law", world="hubs", K=5, seed=0, noise=0.01, score=-0.3, uniform=0.0, proportional=0.2,
@@ -179,3 +180,17 @@ def test_goals_are_told_when_missed():
 def test_the_same_cells_give_the_same_table_whatever_was_drawn_before():
     cells = [cell(seed=i, score=-0.1 * i) for i in range(4)]
     assert make_table(cells, rng=rng()).to_dict() == make_table(cells, rng=rng()).to_dict()
+
+
+def test_new_mixtures_are_judged_on_runs_that_were_not_fitted():
+    shares = np.random.default_rng(0).dirichlet(np.ones(3), 60)
+    losses = 0.5 + (shares @ np.array([[1.0, 0.3, 0.1], [0.1, 1.0, 0.1], [0.3, 0.1, 1.0]]) + 0.05) ** -0.3
+    names = ("a", "b", "c")
+    splits = [judge_split(shares, losses, names, names, runs=30, seed=seed) for seed in (0, 1)]
+    assert all(split.error < 0.02 and split.rank > 0.95 for split in splits)
+    (row,) = static_figures(splits, rng())
+    assert (row.runs, row.splits) == (30, 2)
+    assert row.error.mean == pytest.approx((splits[0].error + splits[1].error) / 2)
+    assert splits[0] != splits[1]
+    assert split_sizes(60) == (34,)
+    assert split_sizes(512) == (34, 64, 256)
