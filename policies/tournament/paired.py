@@ -32,7 +32,7 @@ def advantage(by_world: Mapping[str, Array], rng: np.random.Generator) -> tuple[
     for world, values in by_world.items():
         times = resample.counts(len(values), rng)
         single[world] = resample.mean(values, times)
-        samples.append(times @ values / len(values))
+        samples.append(times @ values / len(values) if len(values) > 1 else np.full(len(times), np.nan))
     if not samples:
         return Interval(float("nan"), float("nan"), float("nan")), {}
     middle = float(np.mean([interval.mean for interval in single.values()]))

@@ -36,12 +36,15 @@ def mean(values: Array, times: Array) -> Interval:
 
 
 def ratio(above: Array, below: Array, times: Array) -> tuple[float, Array]:
-    """sum(above) / sum(below), and the same in each resample (B,); NaN where there is nothing to divide by."""
+    """sum(above) / sum(below), and the same in each resample (B,); NaN where there is nothing to divide by.
+
+    One run alone tells nothing of other runs: its resamples are NaN.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(above.sum() / below.sum()) if below.sum() > 0 else float("nan")
         bottom = times @ below
         samples = np.where(bottom > 0, times @ above / bottom, np.nan)
-    return value, np.asarray(samples)
+    return value, np.asarray(samples if len(above) > 1 else np.full(len(times), np.nan))
 
 
 def rate(hits: ArrayLike, level: float = LEVEL) -> Interval:

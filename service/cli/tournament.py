@@ -16,6 +16,7 @@ from service.tournament.order import DOMAINS, FULL, NOISE, SEEDS
 from service.tournament.results import goal_lines
 from service.tournament.tune import SEEDS as TUNE_SEEDS
 from service.tournament.tune import read_tuned, tune
+from service.tracking.settings import public_uri
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ def _judge(asked: Asked) -> None:
         out=asked.out,
         address=asked.address,
         tracking=asked.tracking,
-        command=shlex.join(["isthmus", *sys.argv[1:]]),
+        command=_command(asked),
         date=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         **_common(asked),
     )
@@ -71,6 +72,12 @@ def _judge(asked: Asked) -> None:
             f"{plural(len(done.failed), 'cell')} failed, first {first_lost.entrant} in {first_lost.place.world}: "
             f"{first_lost.error}; the same command tries them again"
         )
+
+
+def _command(asked: Asked) -> str:
+    """As it was typed, without a password of the tracking server."""
+    shown = shlex.join(["isthmus", *sys.argv[1:]])
+    return shown if asked.tracking is None else shown.replace(asked.tracking, public_uri(asked.tracking))
 
 
 def _tune(asked: Asked) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
+from rich.console import Console
 
 from policies.tournament.static import Split, StaticFigures, judge_split, split_sizes, static_figures
+from service.story.words import plural
 from service.tournament.runs_table import RunsTable
 from service.tournament.spread import cores, spread
 
@@ -17,6 +21,7 @@ def new_mixtures(table: RunsTable, *, splits: int = SPLITS, address: str | None 
     jobs = [(runs, seed) for runs in split_sizes(len(table.shares)) for seed in range(splits)]
     if not jobs:
         return ()
+    Console(file=sys.stdout, highlight=False).print(f"the law on new mixtures: {plural(len(jobs), 'fit')}")
     with cores(address) as workers:
         done = list(spread(run_split, jobs, table, workers))
     done.sort(key=lambda split: (split.runs, split.seed))

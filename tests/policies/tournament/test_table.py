@@ -194,3 +194,11 @@ def test_new_mixtures_are_judged_on_runs_that_were_not_fitted():
     assert splits[0] != splits[1]
     assert split_sizes(60) == (34,)
     assert split_sizes(512) == (34, 64, 256)
+
+
+def test_one_run_alone_has_no_interval():
+    table = make_table([cell(), cell(policy="odm")], rng=rng())
+    for value in (table.row("odm", "hubs").closed, table.over("odm").closed, table.over("odm").advantage):
+        assert math.isfinite(value.mean)
+        assert math.isnan(value.low)
+        assert math.isnan(value.high)
