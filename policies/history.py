@@ -91,8 +91,8 @@ class History:
             rows = (*rows[:k], rows[k].merged(rows[k + 1]), *rows[k + 2 :])
         return History(rows, {**self.left, **report.draws})
 
-    def arrays(self, domains: Sequence[Domain], last: LossReport | None) -> Rows:
-        """All rows and the last report as arrays, over every domain and target ever heard of.
+    def arrays(self, domains: Sequence[Domain], last: LossReport | None, since: float = 0.0) -> Rows:
+        """All rows from position `since` on and the last report as arrays, over every domain and target heard of.
 
         Names are sorted, so that the order in which a caller lists domains changes nothing. What a
         domain that left had given stays given; before it joined a domain had given nothing.
@@ -123,7 +123,8 @@ class History:
             np.array([float(row.count) for row in rows]),
             np.zeros(len(rows), dtype=np.int64),
         )
-        return data.keep((draws.sum(axis=1) > 0) & (time > 0))
+        late = np.array([row.position >= since for row in rows], dtype=np.bool_)
+        return data.keep((draws.sum(axis=1) > 0) & (time > 0) & late)
 
     @staticmethod
     def _time(rows: Sequence[Row], draws: np.ndarray[Any, Any]) -> tuple[Any, Any]:

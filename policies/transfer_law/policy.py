@@ -16,10 +16,11 @@ from policies.history import History, Row
 from policies.laws import JointLaw, Rows, WarmStart, fit_rows
 from policies.policy import BasePolicy
 from policies.records import BadSetup, Decision, LossReport
+from policies.transfer_law.change import Watch, forecast
 from policies.transfer_law.choose import Rules, as_interval, choose
 from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes, probe_mixture
 from policies.transfer_law.rates import final_time, warm_up_end
-from policies.transfer_law.restraint import nothing_new, steep
+from policies.transfer_law.restraint import lived_shares, nothing_new, steep
 from policies.transfer_law.state import State
 from policies.transfer_law.summary import explain, summarise
 
@@ -41,13 +42,16 @@ class LawPolicy(BasePolicy):
         "sweeps": 2,
         "plateau": 0.02,  # fall of log loss per log draw below which nothing is being learnt yet
         "plateau_until": 0.15,  # part of the budget after which probing begins all the same
-        "caution": 1.5,  # standard deviations taken off a predicted gain
-        "sure": 0.97,  # least probability that the plan ends better than the baseline
+        "caution": 1.0,  # standard deviations taken off a predicted gain
+        "sure": 0.93,  # least probability that the plan ends better than the baseline
+        "latest": 0.7,  # part of the budget after which the baseline is not left any more
         "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
         "pace": 5.0,  # the mixture moves (total variation) at most so much per budget drawn
         "least_share": 0.1,  # least share of every domain, times 1/K: keeps the law identified
         "steepest": 1.5,  # a fitted exponent above this belongs to no scaling law: the mixture goes to the baseline
-        "beyond": 0.15,  # a share may go so far beyond the largest that probing has shown
+        "beyond": 0.3,  # a share may go so far beyond the largest that was probed or lived with ...
+        "alarms": 2,  # changes of a domain after which is probed anew; after more the baseline is kept
+        "window": 0.05,  # ... over this part of the budget
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,24 +75,55 @@ class LawPolicy(BasePolicy):
         state = self._then
         if self._last is None:
             return Decision(position, self.baseline, "start", "no report yet: the baseline mixture")
+        state = self._watched(position, state)
         probes, state = self._probes(position, state)
         if position < self.budget and nothing_new(self._last.position, state.fitted_at):
             return self._held(position, probes, state)
-        rows = self._history.arrays(self.domains, self._last)
+        rows = self._history.arrays(self.domains, self._last, state.since)
         law, warm, trouble = self._fit(rows, state)
         state = dataclasses.replace(state, warm=warm, refits=state.refits + 1, fitted_at=self._last.position)
-        decision = self._within_caps(self._answer(position, law, trouble, probes, state))
+        decision = self._within_caps(self._answer(position, law, trouble, probes, state, rows))
         self._law = law or self._law
         self._refits = state.refits
-        away = self._away(decision, state)
-        self._now = dataclasses.replace(state, weights=decision.weights, away=away)
+        away, watch = self._away(decision, state), state.watch
+        if law is not None and position >= probes.end and state.probe_from is not None:
+            ahead = forecast(law, rows, self._last.position, decision.weights, self.interval)
+            watch = dataclasses.replace(watch, forecast=ahead)
+        self._now = dataclasses.replace(state, weights=decision.weights, away=away, watch=watch)
         return decision
+
+    def _watched(self, position: int, state: State) -> State:
+        """The state after a look for change: what was learnt before one is forgotten, and probing begins anew."""
+        assert self._last is not None
+        watch, changed = state.watch.seen(self._last)
+        if not changed or position >= self.budget:
+            return dataclasses.replace(state, watch=watch)
+        return dataclasses.replace(
+            state,
+            warm=None,
+            watch=Watch(),
+            away=False,
+            since=self._last.position,
+            origin=position,
+            probe_from=position,
+            fronts=None,
+            alarms=state.alarms + 1,
+            changed=changed,
+        )
 
     def _changed(self, decision: Decision) -> Decision:
         shares = dict(decision.weights)
-        self._then = dataclasses.replace(self._then, weights=shares)
-        self._now = dataclasses.replace(self._now, weights=shares)
+        self._then = self._joined(self._then, decision.position, shares)
+        self._now = self._joined(self._now, decision.position, shares)
         return decision
+
+    def _joined(self, state: State, position: int, shares: Mapping[str, float]) -> State:
+        """The state with new shares; a domain that joins after the sweeps is probed by a sweep of its own."""
+        new = tuple(sorted(name for name in shares if name not in state.weights))
+        state = dataclasses.replace(state, weights=shares, watch=Watch())
+        if not new or state.probe_from is None:
+            return state
+        return dataclasses.replace(state, fronts=new, origin=position, probe_from=position)
 
     def _dump_state(self) -> dict[str, Any]:
         return {
@@ -107,7 +142,7 @@ class LawPolicy(BasePolicy):
 
     def _held(self, position: int, probes: ProbePlan, state: State) -> Decision:
         """What is decided without a refit: the probe that is due, else the mixture in use."""
-        decision = self._answer(position, None, "", probes, state)
+        decision = self._answer(position, None, "", probes, state, None)
         if decision.reason != "probe":
             why = "too little was drawn since the last refit to learn anything new"
             decision = Decision(position, self._ordered(self._rest(state)), "hold", why, refit=state.refits)
@@ -125,13 +160,15 @@ class LawPolicy(BasePolicy):
             late = position >= latest
             first = position if late or not self._on_plateau() else None
             state = dataclasses.replace(state, probe_from=first)
+        fronts = self.names if state.fronts is None else [name for name in state.fronts if name in self.names]
         plan = plan_probes(
-            self.names if self.transfer else (),
+            fronts if self.transfer and state.alarms <= options["alarms"] else (),
             first=self.budget if first is None else first,
             budget=self.budget,
             interval=self.interval,
             until=options["probe_until"],
             sweeps=options["sweeps"],
+            origin=state.origin,
         )
         return plan, state
 
@@ -160,15 +197,23 @@ class LawPolicy(BasePolicy):
             return None, None, f"{type(error).__name__}: {error}"
         return law, warm, ""
 
-    def _answer(self, position: int, law: JointLaw | None, trouble: str, probes: ProbePlan, state: State) -> Decision:
+    def _answer(
+        self,
+        position: int,
+        law: JointLaw | None,
+        trouble: str,
+        probes: ProbePlan,
+        state: State,
+        rows: Rows | None,
+    ) -> Decision:
         """The decision, with its reason and, where there is a law, with what it predicts."""
         weights, code, detail = self._unled(position, law, trouble, probes, state)
         plain = Decision(position, self._ordered(weights), code, detail, refit=state.refits)
-        if law is None:
+        if law is None or rows is None:
             return plain
         try:
             with np.errstate(all="ignore"):
-                problem = self._problem(law, position, state)
+                problem = self._problem(law, position, state, rows)
                 if code == "refit" and (doubt := steep(law, self.targets, self.options["steepest"])):
                     plain = dataclasses.replace(
                         plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
@@ -195,12 +240,17 @@ class LawPolicy(BasePolicy):
             return self.baseline, code, f"{why}: the baseline mixture"
         if front is not None:
             mixture = probe_mixture(front, self.baseline, self.domains, self.options["amplitude"])
-            block = probes.order.index(front) + 1
-            text = f"{front} in front ({mixture[front]:.0%}), sweep to position {probes.end}, block of {block}"
+            block = 1 + (position - probes.first) // (probes.block * self.interval)
+            text = f"{front} in front ({mixture[front]:.0%}), block {block} of {len(probes.order)}"
+            if state.changed:
+                text += f", as the loss of {', '.join(state.changed)} has changed"
             return mixture, "probe", text
         if law is None:
             code = "kept: fit failed" if len(self._history.rows) >= 3 else "kept: law not identified"
             return self._rest(state), code, f"{trouble}; the mixture is kept"
+        if not state.away and position > self.options["latest"] * self.budget:
+            text = f"after {self.options['latest']:.0%} of the budget there is no time to see a plan fail"
+            return self.baseline, "kept: too late to leave the baseline", text
         if self.transfer and not probes.order:
             text = "the run is too short to probe every domain; the baseline mixture is kept"
             return self.baseline, "kept: law not identified", text
@@ -219,7 +269,7 @@ class LawPolicy(BasePolicy):
         """What is kept without a law: the plan in use, else the baseline (not a probe's mixture)."""
         return dict(state.weights) if state.away else self.baseline
 
-    def _problem(self, law: JointLaw, position: int, state: State) -> Problem:
+    def _problem(self, law: JointLaw, position: int, state: State, rows: Rows) -> Problem:
         """The allocation problem from `position` on; until then the mixture in use goes on."""
         last = self._last
         assert last is not None
@@ -229,10 +279,6 @@ class LawPolicy(BasePolicy):
             spent[name] = spent.get(name, 0.0) + share * ahead
         known = None if last.lr_sum is None else self.lr_plan
         time, anneal = final_time(known, self.budget, law.time_ref)
-        count, names = len(self.domains), sorted(self.names)
-        least = np.full(count, self.options["least_share"] / count)
-        shown = [self.baseline[name] * (1 - self.options["amplitude"]) + self.options["amplitude"] for name in names]
-        most = np.minimum(np.array(shown) + self.options["beyond"], 1.0) if self.transfer else np.ones(count)
         domains = sorted(self.domains, key=lambda domain: domain.name)
         return make_problem(
             law,
@@ -244,9 +290,20 @@ class LawPolicy(BasePolicy):
             baseline=self.baseline,
             time=time,
             anneal=anneal,
-            trust=(least, most),
+            trust=self._trusted(rows),
             earlier=_earlier(law, state.warm),
         )
+
+    def _trusted(self, rows: Rows) -> tuple[Array, Array]:
+        """Least and most shares (K,), by name: further out than this the law has seen nothing."""
+        count, names = len(self.domains), sorted(self.names)
+        least = np.full(count, self.options["least_share"] / count)
+        if not self.transfer:
+            return least, np.ones(count)
+        probed = [self.baseline[name] * (1 - self.options["amplitude"]) + self.options["amplitude"] for name in names]
+        lived = dict(zip(rows.domains, lived_shares(rows, self.options["window"] * self.budget), strict=True))
+        shown = np.maximum(probed, [lived[name] for name in names])
+        return least, np.minimum(shown + self.options["beyond"], 1.0)
 
     def _led(self, plain: Decision, law: JointLaw, problem: Problem, state: State) -> Decision:
         """The law decides."""
@@ -304,7 +361,17 @@ def _check_options(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             raise BadSetup(f"option {name} is {value!r}; it must be a finite number >= 0")
-    for name in ("start", "probe_until", "amplitude", "plateau_until", "sure", "least_share", "beyond"):
+    for name in (
+        "start",
+        "probe_until",
+        "amplitude",
+        "plateau_until",
+        "sure",
+        "latest",
+        "least_share",
+        "beyond",
+        "window",
+    ):
         if options[name] > 1:
             raise BadSetup(f"option {name} is {options[name]}; it must lie in [0, 1]")
     if int(options["sweeps"]) != options["sweeps"]:

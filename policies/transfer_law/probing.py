@@ -39,9 +39,9 @@ class ProbePlan:
 
 
 def plan_probes(
-    names: Sequence[str], *, first: int, budget: int, interval: int, until: float, sweeps: int
+    names: Sequence[str], *, first: int, budget: int, interval: int, until: float, sweeps: int, origin: int = 0
 ) -> ProbePlan:
-    """Sweeps that begin at `first` and end near the part `until` of the budget.
+    """Sweeps that begin at `first` and end near the part `until` of the budget from `origin` on.
 
     Blocks are at least one interval; if that is too long for the run, sweeps are given up one by
     one, at last all of them.
@@ -51,9 +51,9 @@ def plan_probes(
     for sweep in range(sweeps):
         order = (*order, *(names if sweep % 2 == 0 else names[::-1]))
     while order:
-        room = (until * budget - first) / (interval * len(order))
+        room = (origin + until * (budget - origin) - first) / (interval * len(order))
         block = max(1, int(room))
-        if first + block * len(order) * interval <= LONGEST * budget:
+        if first + block * len(order) * interval <= origin + LONGEST * (budget - origin):
             return ProbePlan(first, block, order, interval)
         order = order[: -len(names)]
     return ProbePlan(first, 1, (), interval)

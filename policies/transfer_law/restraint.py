@@ -1,11 +1,14 @@
-"""When a law may not lead, and when a refit would teach nothing."""
+"""When a law may not lead, how far it may go, and when a refit would teach nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from policies.history import LIMIT
-from policies.laws import JointLaw
+from policies.laws import JointLaw, Rows
 
 
 def steep(law: JointLaw, targets: Mapping[str, float], steepest: float) -> str:
@@ -24,3 +27,16 @@ def nothing_new(last: int, fitted_at: int) -> bool:
     """Whether the draws from the last refit's report to the report at `last` are less than one row of the
     thinned history. So a run of 10,000 reports costs some 1,200 refits, not 10,000."""
     return 0 < last < fitted_at * (1 + 1 / LIMIT)
+
+
+def lived_shares(rows: Rows, window: float) -> NDArray[np.float64]:
+    """(K,) largest share that each domain has had over `window` draws on end; 0 before as much was drawn."""
+    total = np.append(0.0, rows.total)
+    ends = total[total >= window]
+    if not ends.size or window <= 0:
+        return np.zeros(len(rows.domains))
+    drawn = [
+        np.interp(ends, total, column) - np.interp(ends - window, total, column)
+        for column in np.concatenate([np.zeros((1, len(rows.domains))), rows.draws]).T
+    ]
+    return np.asarray(np.max(drawn, axis=1) / window)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policies.laws import WarmStart
+from policies.transfer_law.change import Watch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +16,9 @@ class State:
 
     warm: where the next fit starts; probe_from: first draw of the probing sweeps, None before that
     is known; weights: the mixture in use; away: it has left the baseline for a plan's sake; fitted_at:
-    position of the report that was last fitted to.
+    position of the report that was last fitted to; watch: for domains that change; since: position from which
+    on reports are fitted to; origin: position from which the sweeps' share of the budget counts; fronts: whom
+    the sweeps put in front, None for all; alarms: changes noticed so far; changed: the targets of the latest.
     """
 
     warm: WarmStart | None
@@ -24,6 +27,12 @@ class State:
     away: bool
     refits: int
     fitted_at: int
+    watch: Watch = dataclasses.field(default_factory=Watch)
+    since: int = 0
+    origin: int = 0
+    fronts: tuple[str, ...] | None = None
+    alarms: int = 0
+    changed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -33,10 +42,19 @@ class State:
             "away": self.away,
             "refits": self.refits,
             "fitted_at": self.fitted_at,
+            "watch": self.watch.to_dict(),
+            "since": self.since,
+            "origin": self.origin,
+            "fronts": None if self.fronts is None else list(self.fronts),
+            "alarms": self.alarms,
+            "changed": list(self.changed),
         }
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> State:
-        warm = None if body["warm"] is None else WarmStart.from_dict(body["warm"])
-        whole = (int(body["refits"]), int(body["fitted_at"]))
-        return cls(warm, body["probe_from"], dict(body["weights"]), bool(body["away"]), *whole)
+        values = dict(body)
+        values["warm"] = None if body["warm"] is None else WarmStart.from_dict(body["warm"])
+        values["watch"] = Watch.from_dict(body["watch"]) if "watch" in body else Watch()
+        values["fronts"] = None if body.get("fronts") is None else tuple(body["fronts"])
+        values["changed"] = tuple(body.get("changed", ()))
+        return cls(**values)

@@ -1,0 +1,91 @@
+"""Domains that change or join in mid-run: noticed, said, probed anew."""
+
+import math
+
+import numpy as np
+import pytest
+
+from policies import Domain, LossReport, load_policy, make_policy, make_world
+from policies.transfer_law.change import BAR, CLIP, DRIFT, Forecast, Watch
+
+NAMES = ("ct", "mr", "pet")
+
+
+def watch_over(z: np.ndarray) -> list[tuple[str, ...]]:
+    """Alarms of a watch over standardised residuals (N, 3), each report forecast anew."""
+    watch, alarms = Watch(), []
+    for step, row in enumerate(z):
+        flat = dict.fromkeys(NAMES, 0.0)
+        ahead = Forecast(100.0 * step, 100.0 * (step + 1), flat, flat, dict.fromkeys(NAMES, 0.01))
+        losses = {name: math.exp(0.01 * value) for name, value in zip(NAMES, row, strict=True)}
+        report = LossReport(100 * (step + 1), dict.fromkeys(NAMES, 1.0), losses)
+        watch, alarm = Watch(watch.above, watch.below, ahead).seen(report)
+        alarms.append(alarm)
+    return alarms
+
+
+def test_a_jump_is_noticed_at_the_third_report_and_only_where_it_is():
+    z = np.zeros((6, 3))
+    z[:, 1] = 20.0  # clipped, so that one bad report alone is no change
+    steps = math.ceil(BAR / (CLIP - DRIFT))
+    assert watch_over(z)[: steps - 1] == [()] * (steps - 1)
+    assert watch_over(z)[steps - 1] == ("mr",)
+    assert watch_over(-z)[steps - 1] == ("mr",)
+
+
+def test_noise_alone_and_missing_values_raise_no_alarm():
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((3000, 3))
+    assert not any(watch_over(z))
+    z[:, 2] = np.nan
+    assert not any(watch_over(z))
+
+
+def test_all_targets_at_once_are_the_schedule_not_the_data():
+    assert not any(watch_over(np.full((6, 3), -10.0)))
+
+
+def follow(world, policy):
+    """Decisions of a policy through a world, and whether a copy decides alike after every report."""
+    known, decisions = world.domains, []
+    while world.position < world.budget:
+        decisions.append(policy.propose())
+        policy.observe(world.advance(decisions[-1].weights, world.interval))
+        if world.domains != known:
+            known = world.domains
+            policy.update_domains(world.position, known)
+        copy = load_policy(policy.dump())
+        assert copy.propose() == policy.propose()
+        policy = copy
+    return decisions
+
+
+@pytest.mark.timeout(300)
+def test_a_hub_that_stops_giving_is_noticed_and_does_no_harm():
+    world = make_world("drift_change", 5, seed=2001, noise=0.01)
+    uniform = world.fresh()
+    while uniform.position < uniform.budget:
+        uniform.advance({d.name: 0.2 for d in uniform.domains}, uniform.interval)
+    decisions = follow(world, make_policy("transfer_law", world.domains, world.budget, interval=world.interval))
+    at = world.spec.changes[0]
+    before, after = ([d for d in decisions if (d.position < at) is side] for side in (True, False))
+    assert max(d.weights["d4"] for d in before) > 0.5  # the hub was found ...
+    assert any(d.reason == "probe" and "as the loss of d4 has changed" in d.detail for d in after)  # ... and its change
+    assert world.score() < uniform.score() + 0.002
+
+
+def test_a_domain_that_joins_is_probed():
+    domains, interval = [Domain(name) for name in NAMES], 100
+    policy, draws = make_policy("transfer_law", domains, 40 * interval, interval=interval), dict.fromkeys(NAMES, 0.0)
+    probes = []
+    for step in range(1, 30):
+        decision = policy.propose()
+        probes.append(decision.detail.split()[0] if decision.reason == "probe" else "")
+        draws = {name: draws.get(name, 0.0) + share * interval for name, share in decision.weights.items()}
+        losses = {name: 0.2 + (value / 100 + 1) ** -0.4 for name, value in draws.items()}
+        policy.observe(LossReport(step * interval, dict(draws), losses))
+        if step == 20:
+            policy.update_domains(step * interval, [*domains, Domain("us")])
+    assert "us" not in probes[:20]
+    assert "us" in probes[20:]
+    assert not {"ct", "mr", "pet"} & set(probes[20:])
