@@ -31,7 +31,7 @@ NO_TRANSFER = -12.0  # log of a transfer that cannot be felt
 SCALE_PRIOR = (0.6, 1.5)
 LATE_PRIOR = (0.1, 1.5)  # the additive law's time term at the last draw
 OWN_EFFECT = (1.5, 0.7)  # exponential law: fall of the log excess from no own draws to nothing else
-COVARIATE_SD = (0.05, 0.03)  # a full annealing, all draws recent: log loss lower by about so much
+COVARIATE_SD = (0.15, 0.03)  # a full annealing, all draws recent: log loss lower by about so much
 
 LEARNT = (FLOOR, ALPHA, BETA, G, LATE, -1)  # parameters whose mean and spread over the targets are learnt
 HEAD_DOF, SPREAD_DOF = 4.0, 8.0  # the hand-set spread counts for so many targets, or pairs
