@@ -20,7 +20,7 @@ from policies.transfer_law.change import Watch, forecast
 from policies.transfer_law.choose import Rules, as_interval, choose
 from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes, probe_mixture
 from policies.transfer_law.rates import final_time, warm_up_end
-from policies.transfer_law.restraint import lived_shares, nothing_new, steep
+from policies.transfer_law.restraint import lived_shares, nothing_new, steep, unseen_gift
 from policies.transfer_law.state import State
 from policies.transfer_law.summary import explain, summarise
 
@@ -314,6 +314,12 @@ class LawPolicy(BasePolicy):
         weights = self._ordered(dict(zip(names, choice.mixture.tolist(), strict=True)))
         decision = dataclasses.replace(plain, weights=weights, reason=choice.reason)
         hubs = scores(problem)
+        leaves = choice.reason == "refit" and not state.away
+        if leaves and (doubt := unseen_gift(self.baseline, weights, hubs, summarise(law, hubs))):
+            kept = dataclasses.replace(
+                plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
+            )
+            return self._described(kept, law, problem, self.baseline, hubs)
         described = self._described(decision, law, problem, weights, hubs)
         detail = explain(problem, hubs, before, choice)
         return dataclasses.replace(described, detail=detail, binding=choice.binding)

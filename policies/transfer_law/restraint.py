@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.allocation.value import HubScores
 from policies.history import LIMIT
 from policies.laws import JointLaw, Rows
+from policies.records import LawSummary
 
 
 def steep(law: JointLaw, targets: Mapping[str, float], steepest: float) -> str:
@@ -20,6 +22,19 @@ def steep(law: JointLaw, targets: Mapping[str, float], steepest: float) -> str:
     return (
         f"the loss of {name} falls with exponent {found[name]:.1f}, which is no scaling law's (at most "
         f"{steepest:g}); the baseline mixture is kept until it does"
+    )
+
+
+def unseen_gift(baseline: Mapping[str, float], plan: Mapping[str, float], hubs: HubScores, law: LawSummary) -> str:
+    """Why the plan should not be followed, if so: it raises a domain for what that gives to others, and of
+    none of these gifts anything is known but the prior."""
+    name = max(plan, key=lambda domain: (plan[domain] - baseline[domain], domain))
+    given, own = hubs.given[name].mean, hubs.own[name].mean
+    if given <= own or any(row.get(name, False) for to, row in law.identified.items() if to != name):
+        return ""
+    return (
+        f"the best plan gives {name} {plan[name]:.1%} for what its draws give to others ({given:.2f}, to itself "
+        f"{own:.2f}), but none of these transfers is identified yet; the baseline mixture is kept"
     )
 
 
