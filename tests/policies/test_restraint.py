@@ -56,7 +56,7 @@ def test_a_gift_that_only_the_prior_knows_of_moves_nothing() -> None:
     around = {name: Interval(value, value, value) for name, value in {"a": 1.5, "b": 0.2, "1": 1.0}.items()}
     base = {"a": 0.5, "b": 0.5}
     giver = HubScores({"a": around["a"], "b": around["b"]}, {"a": around["b"], "b": around["1"]}, (), ())
-    worth = {to: {source: around["1"] for source in "ab"} for to in "ab"}
+    worth = {to: dict.fromkeys("ab", around["1"]) for to in "ab"}
 
     def doubt(known: bool, plan: dict[str, float]) -> str:
         identified = {"a": {"a": True, "b": False}, "b": {"a": known, "b": True}}
