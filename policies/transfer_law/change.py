@@ -1,9 +1,9 @@
 """Has a domain changed? Each report is held against what the law before it had forecast (CUSUM).
 
 Page (1954), Continuous Inspection Schemes: of standardised one-step-ahead residuals z the sums
-max(0, s + z - DRIFT) and max(0, s - z - DRIFT) are kept by target; one above BAR is an alarm. With
-independent z that happens by chance less than once in a hundred thousand reports; a jump of four standard
-deviations is noticed at the third report. All targets at once mean the schedule, not the data.
+max(0, s + z - DRIFT) and max(0, s - z - DRIFT) are kept by target; one above BAR is an alarm. DRIFT is
+large, so that only jumps count: no law has quite the shape of a real loss curve, and residuals of two
+or three standard deviations on end are its misfit, not a change. All targets at once mean the schedule.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from policies.laws import JointLaw, Rows
 from policies.records import LossReport
 
-DRIFT, BAR, CLIP = 0.75, 8.0, 4.0
+DRIFT, BAR, CLIP = 4.0, 8.0, 10.0
 FADING = 0.02  # change of the learning rate, part of its peak, in which no forecast is made
 NEAR = 1.5  # intervals: a report further away than this is not held against the forecast
 

@@ -315,7 +315,7 @@ class LawPolicy(BasePolicy):
         decision = dataclasses.replace(plain, weights=weights, reason=choice.reason)
         hubs = scores(problem)
         leaves = choice.reason == "refit" and not state.away
-        if leaves and (doubt := unseen_gift(self.baseline, weights, hubs, summarise(law, hubs))):
+        if leaves and (doubt := unseen_gift(self.baseline, weights, hubs)):
             kept = dataclasses.replace(
                 plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
             )

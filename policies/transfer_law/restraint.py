@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from policies.allocation.value import HubScores
 from policies.history import LIMIT
 from policies.laws import JointLaw, Rows
-from policies.records import LawSummary
+
+SURE_GIFT = 0.5  # least sure worth to others, mean draw 1, of a domain that is raised for it
 
 
 def steep(law: JointLaw, targets: Mapping[str, float], steepest: float) -> str:
@@ -25,16 +26,17 @@ def steep(law: JointLaw, targets: Mapping[str, float], steepest: float) -> str:
     )
 
 
-def unseen_gift(baseline: Mapping[str, float], plan: Mapping[str, float], hubs: HubScores, law: LawSummary) -> str:
-    """Why the plan should not be followed, if so: it raises a domain for what that gives to others, and of
-    none of these gifts anything is known but the prior."""
+def unseen_gift(baseline: Mapping[str, float], plan: Mapping[str, float], hubs: HubScores) -> str:
+    """Why the plan should not be followed, if so: it raises a domain for what that gives to others, and it is
+    not sure that this is much. A hub may be sure where no single transfer is: what it gives in all is better
+    known than to whom."""
     name = max(plan, key=lambda domain: (plan[domain] - baseline[domain], domain))
-    given, own = hubs.given[name].mean, hubs.own[name].mean
-    if given <= own or any(row.get(name, False) for to, row in law.identified.items() if to != name):
+    given, own = hubs.given[name], hubs.own[name].mean
+    if given.mean <= own or given.low >= SURE_GIFT:
         return ""
     return (
-        f"the best plan gives {name} {plan[name]:.1%} for what its draws give to others ({given:.2f}, to itself "
-        f"{own:.2f}), but none of these transfers is identified yet; the baseline mixture is kept"
+        f"the best plan gives {name} {plan[name]:.1%} for what its draws give to others, but that is not known well "
+        f"({given.mean:.2f} [{given.low:.2f}, {given.high:.2f}], to itself {own:.2f}); the baseline mixture is kept"
     )
 
 
