@@ -158,8 +158,8 @@ def transfers(law: LawSummary) -> tuple[Transfer, ...]:
 def hubs(law: LawSummary) -> tuple[Role, ...]:
     """Domains whose draws give to others at least half of what a draw is worth on average, and more than most do.
 
-    Sure where the low end of the hub score passes both tests. Of a domain none of whose transfers
-    is identified nothing is said.
+    Sure where the low end of the hub score passes both tests. What a domain gives in all may be known where
+    no single transfer is; where neither is, nothing is said.
     """
     scores = {n: s for n, s in law.hub_score.items() if math.isfinite(s.mean)}
     if len(scores) < 2:
@@ -167,7 +167,7 @@ def hubs(law: LawSummary) -> tuple[Role, ...]:
     bar = max(HUB_LEVEL, HUB_RATIO * _mean([s.mean for s in scores.values()]))
     found = []
     for name, score in scores.items():
-        known = any(row.get(name, False) for to, row in law.identified.items() if to != name)
+        known = score.low >= HUB_LEVEL or any(row.get(name, False) for to, row in law.identified.items() if to != name)
         if known and score.mean >= bar:
             found.append(Role(name, score, score.low >= bar))
     return tuple(sorted(found, key=lambda r: -r.score.mean))

@@ -92,11 +92,13 @@ def test_a_run_that_stopped_claims_no_end(journal: Journal) -> None:
     assert "for the end" in text
 
 
-def test_an_unidentified_row_makes_no_island_and_an_unidentified_column_no_hub() -> None:
+def test_an_unidentified_row_makes_no_island_and_an_unknown_gift_no_hub() -> None:
     law = summary()
     blind = dataclasses.replace(law, identified={to: {s: s == to for s in NAMES} for to in NAMES})
     assert islands(blind) == ()
-    assert hubs(blind) == ()
+    assert [role.name for role in hubs(blind)] == ["epi"]  # what it gives in all is known, to whom is not
+    wide = {name: Interval(score.mean, 0.1, 3 * score.mean) for name, score in law.hub_score.items()}
+    assert hubs(dataclasses.replace(blind, hub_score=wide)) == ()
 
 
 def test_wide_intervals_make_likely_not_sure() -> None:
