@@ -44,6 +44,7 @@ class LawPolicy(BasePolicy):
         "plateau_until": 0.15,  # part of the budget after which probing begins all the same
         "caution": 1.0,  # standard deviations taken off a predicted gain
         "sure": 0.93,  # least probability that the plan ends better than the baseline
+        "sure_gift": 0.5,  # what a domain that is raised for others' sake must surely give them, mean draw 1
         "latest": 0.7,  # part of the budget after which the baseline is not left any more
         "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
         "pace": 5.0,  # the mixture moves (total variation) at most so much per budget drawn
@@ -315,7 +316,7 @@ class LawPolicy(BasePolicy):
         decision = dataclasses.replace(plain, weights=weights, reason=choice.reason)
         hubs = scores(problem)
         leaves = choice.reason == "refit" and not state.away
-        if leaves and (doubt := unseen_gift(self.baseline, weights, hubs)):
+        if leaves and (doubt := unseen_gift(self.baseline, weights, hubs, self.options["sure_gift"])):
             kept = dataclasses.replace(
                 plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
             )

@@ -11,8 +11,6 @@ from policies.allocation.value import HubScores
 from policies.history import LIMIT
 from policies.laws import JointLaw, Rows
 
-SURE_GIFT = 0.5  # least sure worth to others, mean draw 1, of a domain that is raised for it
-
 
 def steep(law: JointLaw, targets: Mapping[str, float], steepest: float) -> str:
     """Why the law should not lead, if so: losses that fall faster than any scaling law are in a transition."""
@@ -26,13 +24,13 @@ def steep(law: JointLaw, targets: Mapping[str, float], steepest: float) -> str:
     )
 
 
-def unseen_gift(baseline: Mapping[str, float], plan: Mapping[str, float], hubs: HubScores) -> str:
+def unseen_gift(baseline: Mapping[str, float], plan: Mapping[str, float], hubs: HubScores, least: float) -> str:
     """Why the plan should not be followed, if so: it raises a domain for what that gives to others, and it is
-    not sure that this is much. A hub may be sure where no single transfer is: what it gives in all is better
+    not sure that this is at least `least` (mean draw 1). A hub may be sure where no single transfer is: what it gives in all is better
     known than to whom."""
     name = max(plan, key=lambda domain: (plan[domain] - baseline[domain], domain))
     given, own = hubs.given[name], hubs.own[name].mean
-    if given.mean <= own or given.low >= SURE_GIFT:
+    if given.mean <= own or given.low >= least:
         return ""
     return (
         f"the best plan gives {name} {plan[name]:.1%} for what its draws give to others, but that is not known well "

@@ -13,7 +13,8 @@ INTERVAL, INTERVALS = 384, 20
 BUDGET = INTERVAL * INTERVALS
 
 # Readier to move than the defaults: many different mixtures in few draws, so that a lost decision shows.
-POLICY = {"name": "transfer_law", "options": {"sure": 0.6, "caution": 0.3, "least_gain": 0.0, "probe_until": 0.4}}
+BOLD = {"sure": 0.6, "caution": 0.3, "least_gain": 0.0, "probe_until": 0.4, "sure_gift": 0.0, "latest": 1.0}
+POLICY = {"name": "transfer_law", "options": BOLD}
 
 
 def write_world(folder: Path) -> None:

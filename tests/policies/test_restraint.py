@@ -57,7 +57,7 @@ def test_a_gift_that_is_not_known_well_moves_nothing() -> None:
     def doubt(low: float, plan: dict[str, float]) -> str:
         given = {"a": Interval(1.5, low, 2.0), "b": Interval(0.2, 0.1, 0.4)}
         own = {"a": Interval(0.2, 0.1, 0.3), "b": Interval(1.0, 0.8, 1.2)}
-        return unseen_gift(base, plan, HubScores(given, own, (), ()))
+        return unseen_gift(base, plan, HubScores(given, own, (), ()), 0.5)
 
     assert "gives a 80.0% for what its draws give to others" in doubt(0.2, {"a": 0.8, "b": 0.2})
     assert doubt(1.0, {"a": 0.8, "b": 0.2}) == ""
