@@ -26,8 +26,8 @@ def steep(law: JointLaw, targets: Mapping[str, float], steepest: float) -> str:
 
 def unseen_gift(baseline: Mapping[str, float], plan: Mapping[str, float], hubs: HubScores, least: float) -> str:
     """Why the plan should not be followed, if so: it raises a domain for what that gives to others, and it is
-    not sure that this is at least `least` (mean draw 1). A hub may be sure where no single transfer is: what it gives in all is better
-    known than to whom."""
+    not sure that this is at least `least` (mean draw 1). A hub may be sure where no single transfer is: what it
+    gives in all is better known than to whom."""
     name = max(plan, key=lambda domain: (plan[domain] - baseline[domain], domain))
     given, own = hubs.given[name], hubs.own[name].mean
     if given.mean <= own or given.low >= least:
