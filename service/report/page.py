@@ -67,22 +67,41 @@ class Section:
 
 def page(title: str, header: str, sections: Sequence[Section], figures: Figures, footer: str) -> str:
     """The whole HTML document."""
+    scripts = (
+        "<noscript>The figures need JavaScript; the texts and tables do not.</noscript>"
+        f'<script id="figures" type="application/json">{_json([c.to_dict() for c in figures.charts])}</script>'
+        f'<script id="config" type="application/json">{_json(CONFIG)}</script>'
+        f"<script>{get_plotlyjs()}</script><script>{DRAW}</script>"
+    )
+    return document(title, header, sections, footer, policy=POLICY, scripts=scripts)
+
+
+def document(
+    title: str,
+    header: str,
+    sections: Sequence[Section],
+    footer: str,
+    *,
+    policy: str,
+    style: str = "",
+    scripts: str = "",
+) -> str:
+    """A page in the house style: header, contents, the chapters that have a body, footer.
+
+    policy: its Content-Security-Policy; style: CSS after that of the house; scripts: HTML at the end.
+    """
     sections = [s for s in sections if s.body]
     links = "".join(f'<a href="#{s.id}">{esc(s.title)}</a>' for s in sections)
     chapters = "".join(
         f'<section id="{s.id}"><h2>{esc(s.title)}</h2><p class="lead">{s.lead}</p>{s.body}</section>' for s in sections
     )
-    header, chapters = _unbroken(header), _unbroken(chapters)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<title>{esc(title)}</title><style>{STYLE}</style></head><body>"
-        f'<header>{header}</header><nav aria-label="Contents">{links}</nav><main>{chapters}</main>'
-        f"<footer>{footer}</footer><noscript>The figures need JavaScript; the texts and tables do not.</noscript>"
-        f'<script id="figures" type="application/json">{_json([c.to_dict() for c in figures.charts])}</script>'
-        f'<script id="config" type="application/json">{_json(CONFIG)}</script>'
-        f"<script>{get_plotlyjs()}</script><script>{DRAW}</script></body></html>"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f"<title>{esc(title)}</title><style>{STYLE}{style}</style></head><body>"
+        f'<header>{_unbroken(header)}</header><nav aria-label="Contents">{links}</nav>'
+        f"<main>{_unbroken(chapters)}</main><footer>{footer}</footer>{scripts}</body></html>"
     )
 
 

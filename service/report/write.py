@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from service.files import write_text
 from service.journal import Journal
 from service.report.facts import Facts
 from service.report.header import footer, header
@@ -67,18 +67,10 @@ def write_report(
         data_section(facts, manifest if manifest is not None else _manifest_beside(out)),
         problems_section(story),
     ]
-    return _replace(out, page(f"Isthmus: {story.name}", header(facts), chapters, facts.figures, footer(facts)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return write_text(out, page(f"Isthmus: {story.name}", header(facts), chapters, facts.figures, footer(facts)))
 
 
 def _manifest_beside(out: Path) -> Mapping[str, Any] | None:
     path = out.parent / "manifest.json"
     return json.loads(path.read_text()) if path.is_file() else None
-
-
-def _replace(out: Path, text: str) -> Path:
-    """Write beside, then rename: a page is there whole or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(f".{out.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, out)
-    return out

@@ -9,9 +9,8 @@ from policies.tournament import CellResult, Table, goals
 from policies.tournament.figures import Figures
 from policies.tournament.static import StaticFigures
 from policies.tournament.table import OURS
-from service.report.page import Section, table
+from service.report.page import Section, document, table
 from service.report.palette import COLOURS, pale
-from service.report.style import STYLE
 from service.story.words import esc, listing, plural
 from service.tournament import charts, parts
 from service.tournament.cell import Outcome
@@ -43,23 +42,9 @@ def page(
 ) -> str:
     """The whole HTML document."""
     sections = [_asked(found), _overall(found), _worlds(found), _ours(found, cells), _calibration(found), _laws(found)]
-    sections = [section for section in (*sections, _static(static), _failed(failed)) if section.body]
-    links = "".join(f'<a href="#{s.id}">{esc(s.title)}</a>' for s in sections)
-    chapters = "".join(
-        f'<section id="{s.id}"><h2>{esc(s.title)}</h2><p class="lead">{s.lead}</p>{s.body}</section>' for s in sections
-    )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<title>Isthmus: tournament</title><style>{STYLE}{MORE_STYLE}</style></head><body>"
-        f'<header>{_header(found, cells, heading)}</header><nav aria-label="Contents">{links}</nav>'
-        f"<main>{_unbroken(chapters)}</main><footer>{_footer(heading)}</footer></body></html>"
-    )
-
-
-def _unbroken(text: str) -> str:
-    return text.replace(" %", "\u00a0%")
+    sections += [_static(static), _failed(failed)]
+    title, header = "Isthmus: tournament", _header(found, cells, heading)
+    return document(title, header, sections, _footer(heading), policy=POLICY, style=MORE_STYLE)
 
 
 def _header(found: Table, cells: Sequence[CellResult], heading: Heading) -> str:
@@ -78,7 +63,7 @@ def _header(found: Table, cells: Sequence[CellResult], heading: Heading) -> str:
         ),
     ]
     body = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
-    return _unbroken(
+    return (
         f'<p class="kicker">Isthmus · simulated trainings with known truth{date}</p>'
         "<h1>Tournament of mixing policies</h1>"
         f'<div class="outcome">{"".join(f"<p>{esc(text)}</p>" for text in _said(found))}'

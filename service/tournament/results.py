@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from policies.tournament import CellResult, Table, goals
 from policies.tournament.static import StaticFigures
+from service.files import write_text
 from service.tournament.cell import Outcome
 from service.tournament.heading import Heading
 from service.tournament.markdown import markdown
@@ -40,7 +40,7 @@ def write_results(
         "results.md": markdown(table, failed, heading, static),
         "results.json": json.dumps(_rounded(body), allow_nan=False) + "\n",
     }
-    return tuple(_replace(out / name, text) for name, text in texts.items())
+    return tuple(write_text(out / name, text) for name, text in texts.items())
 
 
 def _rounded(value: Any) -> Any:
@@ -59,10 +59,3 @@ def goal_lines(table: Table) -> list[str]:
 
 def _lost(outcome: Outcome) -> dict[str, Any]:
     return {"policy": outcome.entrant, **dataclasses.asdict(outcome.place), "error": outcome.error}
-
-
-def _replace(path: Path, text: str) -> Path:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
-    return path

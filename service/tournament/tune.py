@@ -17,6 +17,7 @@ from policies.registry import POLICIES
 from policies.rivals import TUNE, Tune
 from policies.tournament import CellResult
 from policies.tournament.table import OURS
+from service.files import write_text
 from service.tournament.cells_file import CellsFile, held
 from service.tournament.errors import BadTournament
 from service.tournament.order import VARIANTS, Entrant, Options, Order, entrant, make_order
@@ -136,9 +137,7 @@ def tune(
         "worlds": list(base.worlds),
         "policies": {study.name: study.best() for study in studies},
     }
-    path = out / NAME
-    path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-    return path
+    return write_text(out / NAME, json.dumps(body, indent=1) + "\n")
 
 
 def _round(base: Order, studies: Sequence[Study], cells: CellsFile, address: str | None, what: str) -> None:
