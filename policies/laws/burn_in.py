@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.laws.rates import first_at_peak, stretch_rates
 from policies.laws.rows import Rows
 
 Array = NDArray[np.float64]
 
 CANDIDATES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.27, 0.35)  # fractions of the draws so far
 EXPONENTS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
-PEAK = 0.95  # part of the highest learning rate from which it counts as warmed up
 LEAST = 6  # rows that the warm-up must leave
 LONGEST = 0.6  # part of the draws so far that a warm-up may take
 SPOILT = 1.5  # later rows fitted so much worse with the early rows than without
@@ -42,8 +42,7 @@ def _two_terms(u: Array, v: Array) -> tuple[Array, Array]:
 
 def _warm_up(rows: Rows) -> int:
     """First row by which the learning rate had come up to its peak; 0 where that took too long to be a warm-up."""
-    rate = np.diff(rows.time, prepend=0.0) / np.maximum(np.diff(rows.total, prepend=0.0), 1e-300)
-    first = int(np.argmax(rate >= PEAK * rate.max()))
+    first = first_at_peak(stretch_rates(rows.total, rows.time))
     return first if rows.total[first] <= LONGEST * rows.total[-1] else 0
 
 

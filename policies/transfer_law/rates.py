@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+from policies.laws.rates import first_at_peak, stretch_rates
 
 Plan = Sequence[Sequence[float]]
-
-PEAK = 0.95  # part of the highest rate from which the warm-up counts as over
-
-
-def _rates(plan: Plan) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Positions, cumulative rates, and the rate of the stretch that ends at each position."""
-    position, total = np.array(plan, dtype=np.float64).T
-    return position, total, np.diff(total, prepend=0.0) / np.maximum(np.diff(position, prepend=0.0), 1e-12)
 
 
 def warm_up_end(plan: Plan | None) -> float:
     """First position (draws) from which the rate is up; 0 without a plan."""
     if plan is None:
         return 0.0
-    position, _, rate = _rates(plan)
-    first = int(np.argmax(rate >= PEAK * rate.max()))
+    position, total = np.array(plan, dtype=np.float64).T
+    first = first_at_peak(stretch_rates(position, total))
     return float(position[first - 1]) if first else 0.0
 
 
@@ -32,6 +25,7 @@ def final_time(plan: Plan | None, budget: int, reached: float) -> tuple[float | 
     from its peak (0 to 1); None and 0 without a plan."""
     if plan is None:
         return None, 0.0
-    position, total, rate = _rates(plan)
+    position, total = np.array(plan, dtype=np.float64).T
+    rate = stretch_rates(position, total)
     down = float(1.0 - rate[-1] / rate.max()) if rate.max() > 0 else 0.0
     return float(max(np.interp(budget, position, total), reached)), down

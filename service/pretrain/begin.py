@@ -14,11 +14,9 @@ from service.config import BadConfig, Config, changed_keys, load_config, save_co
 from service.journal import Journal
 from service.pretrain.console import Console
 from service.runs import RunFolder, locked
-from trainers.loop import learning_rate
+from trainers.loop import rate_plan
 from trainers.loop.folder import CheckpointFolder
 from trainers.volumes import PreparedData, prepare
-
-LR_POINTS = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,25 +92,13 @@ def begun(config: Config, data: PreparedData, console: Console) -> Iterator[Run]
             if folder.name not in journal.allocations():
                 _check_no_checkpoints(folder)
                 spec = config.spec({name: domain.pool for name, domain in data.domains.items()}, _about(config, data))
-                spec = dataclasses.replace(spec, lr_plan=lr_plan(config))
+                spec = dataclasses.replace(spec, lr_plan=rate_plan(config.train, config.budget))
                 spec.build()
                 journal.create(folder.name, spec.to_dict())
             run = Run(folder, config, data, journal)
             yield run
             if run.finished:
                 folder.ended.touch()
-
-
-def lr_plan(config: Config) -> list[list[float]]:
-    """Pairs (position, sum of the learning rates of all steps before it), thinned evenly."""
-    batch, budget = config.train.global_batch, config.budget
-    every = max(1, budget // batch // LR_POINTS) * batch
-    total, pairs = 0.0, []
-    for position in range(0, budget, batch):
-        if position % every == 0:
-            pairs.append([float(position), total])
-        total += learning_rate(config.train, budget, position)
-    return [*pairs, [float(budget), total]]
 
 
 def _check_no_checkpoints(folder: RunFolder) -> None:

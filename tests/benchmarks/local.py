@@ -15,7 +15,7 @@ from trainers.advisor import PolicyAdvisor
 from trainers.config.data import DataConfig
 from trainers.config.model import ModelConfig
 from trainers.config.training import TrainConfig, eval_crops_for
-from trainers.loop import LocalComm, TrainJob, TrainResult, rate_sum, run
+from trainers.loop import LocalComm, TrainJob, TrainResult, rate_plan, run
 from trainers.volumes import prepare
 
 
@@ -51,7 +51,7 @@ def run_locally(recipe: Recipe, policy: str, seed: int, folder: Path) -> Outcome
     crops = eval_crops_for(train, recipe.budget, recipe.interval, len(data.domains))
     prepared = prepare(data, seed=0, eval_crops=crops)
     domains = [data.domains[name].policy_domain(name, domain.pool) for name, domain in prepared.domains.items()]
-    plan = [[at, rate_sum(train, recipe.budget, at)] for at in range(0, recipe.budget + 1, recipe.interval)]
+    plan = rate_plan(train, recipe.budget)
     advisor = PolicyAdvisor(
         make_policy(policy, domains, recipe.budget, interval=recipe.interval, lr_plan=plan, seed=seed), recipe.interval
     )

@@ -20,7 +20,7 @@ from trainers.loop.errors import (
 )
 from trainers.loop.job import TrainJob, TrainResult
 from trainers.loop.progress import read_progress
-from trainers.loop.rate import learning_rate, rate_sum
+from trainers.loop.rate import learning_rate, rate_plan, rate_sum
 
 if TYPE_CHECKING:
     from trainers.loop.comm import Comm, DistComm, LocalComm
@@ -51,6 +51,7 @@ __all__ = [
     "TrainJob",
     "TrainResult",
     "learning_rate",
+    "rate_plan",
     "rate_sum",
     "read_progress",
     "read_trace",

@@ -6,6 +6,8 @@ import math
 
 from trainers.config.training import TrainConfig
 
+PLAN_POINTS = 256
+
 
 def learning_rate(train: TrainConfig, budget: int, position: int) -> float:
     """Rate of the step that begins at `position`.
@@ -28,3 +30,14 @@ def learning_rate(train: TrainConfig, budget: int, position: int) -> float:
 def rate_sum(train: TrainConfig, budget: int, position: int) -> float:
     """Sum of the rates of all steps before `position`: the time axis of a law with an annealing term."""
     return math.fsum(learning_rate(train, budget, p) for p in range(0, position, train.global_batch))
+
+
+def rate_plan(train: TrainConfig, budget: int) -> list[list[float]]:
+    """Pairs (position, sum of the rates of all steps before it), thinned evenly: what a policy knows beforehand."""
+    every = max(1, budget // train.global_batch // PLAN_POINTS) * train.global_batch
+    total, pairs = 0.0, []
+    for position in range(0, budget, train.global_batch):
+        if position % every == 0:
+            pairs.append([float(position), total])
+        total += learning_rate(train, budget, position)
+    return [*pairs, [float(budget), total]]

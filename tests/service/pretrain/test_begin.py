@@ -14,11 +14,11 @@ from service.config import BadConfig, Config, load_config
 from service.journal import Journal
 from service.owner import Owner
 from service.pretrain import compare
-from service.pretrain.begin import begun, lr_plan, settle_name
+from service.pretrain.begin import begun, settle_name
 from service.pretrain.command import Request, read
 from service.pretrain.console import Console
 from service.runs import RunFolder, find_run, is_locked, locked
-from trainers.loop import rate_sum
+from trainers.loop import rate_plan, rate_sum
 from trainers.volumes import PreparedData, PreparedDomain
 
 
@@ -152,7 +152,7 @@ def test_checkpoints_without_their_journal_are_refused(config: Config, pooled: P
 
 
 def test_learning_rate_plan_is_the_sum_that_reports_carry(config: Config) -> None:
-    plan = lr_plan(config.model_copy(update={"budget": 38400, "interval": 3840}))
+    plan = rate_plan(config.train, 38400)
     assert len(plan) < 700
     for position, total in plan[:: max(1, len(plan) // 7)]:
         assert math.isclose(total, rate_sum(config.train, 38400, int(position)), rel_tol=1e-9, abs_tol=1e-12)
