@@ -65,6 +65,11 @@ class WarmStart:
     parts: tuple[Array, ...]
     hypers: tuple[Hyper, ...]
 
+    def earlier(self, law: JointLaw) -> JointLaw:
+        """`law`, which was fitted along with this, as it was without its latest rows."""
+        pairs = zip(law.families, self.parts, strict=True)
+        return dataclasses.replace(law, families=tuple(dataclasses.replace(f, theta=theta) for f, theta in pairs))
+
     def to_dict(self) -> dict[str, Any]:
         body: dict[str, Any] = dataclasses.asdict(self)
         body.update(hypers=[hyper.to_dict() for hyper in self.hypers])

@@ -1,6 +1,6 @@
 """The records that pass between training, policies and service: frozen, validated, JSON both ways."""
 
-from policies.records.checks import check_mixture, check_names
+from policies.records.checks import OBJECTIVES, check_mixture, check_names
 from policies.records.decision import Decision, Interval, LawSummary
 from policies.records.domain import Domain, check_domains
 from policies.records.errors import BadReport, BadSetup
@@ -8,6 +8,7 @@ from policies.records.report import LossReport
 from policies.records.schedule import MixtureSchedule, Stage
 
 __all__ = [
+    "OBJECTIVES",
     "BadReport",
     "BadSetup",
     "Decision",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from policies.records.errors import BadSetup
 
 SHARE_TOLERANCE = 1e-9
+OBJECTIVES = ("mean_log", "mean_excess", "worst_excess")
 
 
 def plain_number(value: float | None) -> float:

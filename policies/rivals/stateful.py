@@ -8,7 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from policies.policy import BasePolicy, within_bounds
+from policies.bounds import within_bounds
+from policies.policy import BasePolicy
 from policies.records import BadSetup, Decision, LossReport
 from policies.rivals.mixtures import natural_shares
 

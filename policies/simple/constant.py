@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from policies.policy import BasePolicy, within_bounds
+from policies.bounds import within_bounds
+from policies.policy import BasePolicy
 from policies.records import BadSetup, Decision, check_mixture
 
 

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.policy import BasePolicy, Policy, carry_over
+from policies.bounds import carry_over
+from policies.policy import BasePolicy, Policy
 from policies.records import Decision, LossReport
 from policies.tournament.own_power import carried_forward
 from policies.tournament.rollout import final_losses, hold

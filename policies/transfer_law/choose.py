@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.allocation.plan import Problem, binding, optimise, probability
+from policies.allocation.plan import binding, optimise, probability
+from policies.allocation.problem import Problem
 from policies.records import Interval
 
 Array = NDArray[np.float64]

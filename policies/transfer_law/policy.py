@@ -10,14 +10,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.allocation.plan import Problem, intervals, make_problem, scores
+from policies.allocation.plan import intervals, scores
+from policies.allocation.problem import Problem, make_problem
 from policies.allocation.value import HubScores
 from policies.history import History, Row
 from policies.laws import JointLaw, Rows, WarmStart, fit_rows
 from policies.policy import BasePolicy
-from policies.records import BadSetup, Decision, LossReport
+from policies.records import Decision, LossReport
 from policies.transfer_law.change import Watch, forecast
 from policies.transfer_law.choose import Rules, as_interval, choose
+from policies.transfer_law.options import DEFAULTS, check_options
 from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes, probe_mixture
 from policies.transfer_law.rates import final_time, warm_up_end
 from policies.transfer_law.restraint import lived_shares, nothing_new, steep, unseen_gift
@@ -35,29 +37,11 @@ class LawPolicy(BasePolicy):
     """
 
     transfer: ClassVar[bool] = True
-    OPTIONS: ClassVar[dict[str, Any]] = {
-        "start": 0.03,  # part of the budget at the baseline before anything else
-        "probe_until": 0.2,  # part of the budget by which the sweeps should end
-        "amplitude": 0.5,  # part of all draws moved to the domain in front
-        "sweeps": 2,
-        "plateau": 0.02,  # fall of log loss per log draw below which nothing is being learnt yet
-        "plateau_until": 0.15,  # part of the budget after which probing begins all the same
-        "caution": 1.0,  # standard deviations taken off a predicted gain
-        "sure": 0.93,  # least probability that the plan ends better than the baseline
-        "sure_gift": 0.5,  # what a domain that is raised for others' sake must surely give them, mean draw 1
-        "latest": 0.7,  # part of the budget after which the baseline is not left any more
-        "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
-        "pace": 5.0,  # the mixture moves (total variation) at most so much per budget drawn
-        "least_share": 0.1,  # least share of every domain, times 1/K: keeps the law identified
-        "steepest": 1.5,  # a fitted exponent above this belongs to no scaling law: the mixture goes to the baseline
-        "beyond": 0.3,  # a share may go so far beyond the largest that was probed or lived with ...
-        "alarms": 2,  # changes of a domain after which is probed anew; after more the baseline is kept
-        "window": 0.05,  # ... over this part of the budget
-    }
+    OPTIONS: ClassVar[dict[str, Any]] = DEFAULTS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _check_options(self.options)
+        check_options(self.options)
         self._history = History()
         self._law: JointLaw | None = None
         self._then = self._now = State(None, None, self.baseline, False, 0, 0)
@@ -215,14 +199,11 @@ class LawPolicy(BasePolicy):
         try:
             with np.errstate(all="ignore"):
                 problem = self._problem(law, position, state, rows)
-                if code == "refit" and (doubt := steep(law, self.targets, self.options["steepest"])):
-                    plain = dataclasses.replace(
-                        plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
-                    )
-                    return self._described(plain, law, problem, self.baseline)
-                if code == "refit":
-                    return self._led(plain, law, problem, state)
-                return self._described(plain, law, problem, self._rest(state))
+                if code != "refit":
+                    return self._described(plain, law, problem, self._rest(state))
+                if doubt := steep(law, self.targets, self.options["steepest"]):
+                    return self._doubted(plain, law, problem, doubt)
+                return self._led(plain, law, problem, state)
         except Exception as error:
             kept = f"the plan failed ({type(error).__name__}: {error}); the mixture is kept"
             return dataclasses.replace(plain, weights=self._rest(state), reason="kept: plan failed", detail=kept)
@@ -292,7 +273,7 @@ class LawPolicy(BasePolicy):
             time=time,
             anneal=anneal,
             trust=self._trusted(rows),
-            earlier=_earlier(law, state.warm),
+            earlier=None if state.warm is None else state.warm.earlier(law),
         )
 
     def _trusted(self, rows: Rows) -> tuple[Array, Array]:
@@ -317,13 +298,19 @@ class LawPolicy(BasePolicy):
         hubs = scores(problem)
         leaves = choice.reason == "refit" and not state.away
         if leaves and (doubt := unseen_gift(self.baseline, weights, hubs, self.options["sure_gift"])):
-            kept = dataclasses.replace(
-                plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
-            )
-            return self._described(kept, law, problem, self.baseline, hubs)
+            return self._doubted(plain, law, problem, doubt, hubs)
         described = self._described(decision, law, problem, weights, hubs)
         detail = explain(problem, hubs, before, choice)
         return dataclasses.replace(described, detail=detail, binding=choice.binding)
+
+    def _doubted(
+        self, plain: Decision, law: JointLaw, problem: Problem, doubt: str, hubs: HubScores | None = None
+    ) -> Decision:
+        """The baseline, since the law may not lead."""
+        kept = dataclasses.replace(
+            plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
+        )
+        return self._described(kept, law, problem, self.baseline, hubs)
 
     def _rules(self, position: int) -> Rules:
         """The trust region is a pace per draw, so that many small intervals are no bolder than few."""
@@ -353,36 +340,6 @@ class LawPolicy(BasePolicy):
             gain=as_interval(*problem.gain(final, base)),
             law=summarise(law, hubs or scores(problem)),
         )
-
-
-def _earlier(law: JointLaw, warm: WarmStart | None) -> JointLaw | None:
-    """The law as it was fitted without its latest rows, to weigh the families."""
-    if warm is None:
-        return None
-    pairs = zip(law.families, warm.parts, strict=True)
-    return dataclasses.replace(law, families=tuple(dataclasses.replace(f, theta=theta) for f, theta in pairs))
-
-
-def _check_options(options: Mapping[str, Any]) -> None:
-    """Raise `BadSetup` for an option out of its range."""
-    for name, value in options.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-            raise BadSetup(f"option {name} is {value!r}; it must be a finite number >= 0")
-    for name in (
-        "start",
-        "probe_until",
-        "amplitude",
-        "plateau_until",
-        "sure",
-        "latest",
-        "least_share",
-        "beyond",
-        "window",
-    ):
-        if options[name] > 1:
-            raise BadSetup(f"option {name} is {options[name]}; it must lie in [0, 1]")
-    if int(options["sweeps"]) != options["sweeps"]:
-        raise BadSetup(f"option sweeps is {options['sweeps']}; it must be a whole number")
 
 
 class TransferLaw(LawPolicy):

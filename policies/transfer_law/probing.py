@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-from policies.policy import within_bounds
+from policies.bounds import within_bounds
 from policies.records import Domain
 
 LONGEST = 0.34  # of a short run at most this part is spent on start and probing

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.allocation.plan import Problem
+from policies.allocation.problem import Problem
 from policies.allocation.value import HubScores
 from policies.laws import JointLaw
 from policies.laws.form import ALPHA, FLOOR

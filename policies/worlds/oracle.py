@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import LinearConstraint, minimize
 
-from policies.policy import within_bounds
+from policies.bounds import within_bounds
 from policies.records import Domain
 from policies.worlds.state import State
 from policies.worlds.world import World

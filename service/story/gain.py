@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from policies.allocation.plan import make_problem
+from policies.allocation.problem import make_problem
 from policies.records import Interval
 from service.story.curves import LEVEL, cumulative
 from service.story.rates import rates

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from policies import load_policy
-from policies.policy import within_bounds
+from policies.bounds import within_bounds
 from policies.records import BadSetup, Decision, Domain, LawSummary, LossReport
 from service.journal import Event, Journal, NoSuchAllocation, decision_of, report_of
 

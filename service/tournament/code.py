@@ -11,8 +11,8 @@ from policies.rivals import RIVALS
 
 # Parts of `policies` that every cell runs through, and those that only some policies do.
 EVERYWHERE = (
-    "history.py", "intake.py", "policy.py", "records", "simple", "worlds", "laws/pools.py", "laws/rates.py",
-    "tournament/cell.py", "tournament/plan30.py", "tournament/own_power.py", "tournament/result.py",
+    "bounds.py", "history.py", "intake.py", "policy.py", "records", "simple", "worlds", "laws/pools.py",
+    "laws/rates.py", "tournament/cell.py", "tournament/plan30.py", "tournament/own_power.py", "tournament/result.py",
     "tournament/rollout.py",
 )  # fmt: skip
 RIVAL = ("rivals", "laws/solve.py")

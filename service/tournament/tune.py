@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import policies.transfer_law
 from policies.registry import POLICIES
 from policies.rivals import TUNE, Tune
 from policies.tournament import CellResult
-from policies.tournament.table import OURS
+from policies.transfer_law import TUNE as OURS_TUNE
+from policies.transfer_law import OwnLaw, TransferLaw
 from service.files import write_text
 from service.tournament.cells_file import CellsFile, held
 from service.tournament.errors import BadTournament
@@ -30,24 +30,13 @@ if TYPE_CHECKING:
 FIRST_SEED = 1_000_000  # far from any that is judged
 SEEDS = 4
 NAME = "tuned.json"
-# What is open in our own two; an option that the policy does not have is left out.
-OPEN_IN_OURS: Tune = {
-    "caution": (0.5, 3.0, "linear"),
-    "sure": (0.8, 0.995, "linear"),
-    "probe_until": (0.12, 0.3, "linear"),
-    "amplitude": (0.3, 0.8, "linear"),
-    "pace": (2.0, 20.0, "log"),
-    "least_share": (0.02, 0.3, "log"),
-}
 
 
 def ranges(name: str) -> Tune:
     """What tuning may move in the policy of that name; empty where there is nothing to tune."""
     policy, fixed = VARIANTS.get(name, (name, {}))
-    if policy in TUNE:
-        return {option: bounds for option, bounds in TUNE[policy].items() if option not in fixed}
-    ours = getattr(policies.transfer_law, "TUNE", OPEN_IN_OURS) if policy in (OURS, "own_law") else {}
-    return {option: bounds for option, bounds in ours.items() if option in POLICIES[policy].OPTIONS}
+    open_to_all = {**TUNE, OwnLaw.name: OURS_TUNE, TransferLaw.name: OURS_TUNE}
+    return {option: bounds for option, bounds in open_to_all.get(policy, {}).items() if option not in fixed}
 
 
 @dataclasses.dataclass

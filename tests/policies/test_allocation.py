@@ -7,7 +7,8 @@ import pytest
 from scipy.optimize import minimize
 
 from policies import BadSetup, Domain, fit_joint_law, plan_allocation
-from policies.allocation.plan import make_problem, optimise
+from policies.allocation.plan import optimise
+from policies.allocation.problem import make_problem
 from tests.policies.worlds import World
 
 NAMES = [str(j) for j in range(5)]

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from policies import BadReport, BadSetup, Domain, LossReport, load_policy, make_policy
-from policies.policy import pour
+from policies.bounds import pour
 
 DOMAINS = [Domain("ct", pool=900), Domain("mr", pool=300), Domain("pet")]
 

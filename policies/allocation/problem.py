@@ -1,0 +1,128 @@
+"""One allocation problem: what the law says of the end, what is allowed, and where its domains stand."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.allocation.feasible import Feasible
+from policies.allocation.outlook import Outlook
+from policies.laws import JointLaw
+from policies.records import OBJECTIVES, BadSetup, Domain, check_domains, check_mixture
+
+Array = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One allocation problem: outlook, constraints, and where its domains stand in the law.
+
+    `earlier` is the outlook under the law as it was fitted without its latest rows: where the two
+    disagree about the end, the law has changed its mind, and that counts as uncertainty.
+    """
+
+    outlook: Outlook
+    feasible: Feasible
+    place: NDArray[np.int64]
+    spent: Array
+    baseline: Array
+    earlier: Outlook | None = None
+
+    def gain(self, plan: Array, other: Array) -> tuple[float, float]:
+        """Mean and standard deviation of the objective at `other` less that at `plan`, final draws (K,)."""
+        mean, sd = self.outlook.gain(plan, other)
+        if self.earlier is None:
+            return mean, sd
+        return mean, math.hypot(sd, mean - self.earlier.gain(plan, other)[0])
+
+    def log_final(self, final: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation (M,) of the log losses at final draws (K,)."""
+        at, anneal = np.array([self.outlook.time]), self.outlook.anneal
+        mean, sd = self.outlook.law.log_predict(final, at, anneal)
+        if self.earlier is None:
+            return mean[0], sd[0]
+        before, _ = self.earlier.law.log_predict(final, at, anneal)
+        return mean[0], np.hypot(sd[0], mean[0] - before[0])
+
+    def final(self, mixture: Array) -> Array:
+        """Final cumulative draws (K of the law,) if the rest is drawn from `mixture`."""
+        return self.final_of(self.feasible.cost_shares(mixture))
+
+    def never_left(self) -> Array:
+        """Final cumulative draws had the whole budget been drawn from the baseline mixture."""
+        n = np.zeros_like(self.spent)
+        n[self.place] = self.feasible.draws(self.feasible.cost_shares(self.baseline))
+        return np.asarray(n * (self.outlook.total / n.sum()))
+
+    def final_of(self, y: Array) -> Array:
+        """Final cumulative draws for cost shares y."""
+        n = self.spent.copy()
+        n[self.place] += self.feasible.draws(y)
+        return n
+
+
+def make_problem(
+    law: JointLaw,
+    *,
+    domains: Sequence[Domain],
+    spent: Mapping[str, float],
+    budget: float,
+    targets: Mapping[str, float] | None = None,
+    objective: str = "mean_log",
+    baseline: Mapping[str, float] | None = None,
+    time: float | None = None,
+    anneal: float = 0.0,
+    trust: tuple[Array, Array] | None = None,
+    earlier: JointLaw | None = None,
+) -> Problem:
+    """Checked inputs of `plan_allocation` as arrays in the law's order; `earlier`: see `Problem`."""
+    domains = check_domains(domains)
+    names = tuple(d.name for d in domains)
+    if objective not in OBJECTIVES:
+        raise BadSetup(f"objective is '{objective}'; known: {', '.join(OBJECTIVES)}")
+    for name in names:
+        if name not in law.domains:
+            raise BadSetup(f"the law knows no domain '{name}'; it was fitted to {', '.join(law.domains)}")
+    weights = _target_weights(law, names, targets)
+    spent_K = np.array([float(spent.get(name, 0.0)) for name in law.domains])
+    remaining = float(budget) - float(sum(spent_K))
+    if remaining <= 0:
+        raise BadSetup(f"the budget of {budget:g} draws is spent ({sum(spent_K):g}); nothing is left to allocate")
+    base = np.full(len(names), 1.0 / len(names))
+    if baseline is not None:
+        check_mixture(baseline, names)
+        base = np.array([baseline[name] for name in names])
+    place = np.array([law.domains.index(name) for name in names], dtype=np.int64)
+    feasible = Feasible.of(domains, {name: spent_K[law.domains.index(name)] for name in names}, remaining, trust)
+    law = _with_pools(law, domains)
+    reference = spent_K.copy()
+    reference[place] += feasible.draws(feasible.cost_shares(base))
+    total = float(reference.sum())
+    time = total / law.total_ref * law.time_ref if time is None else float(time)
+    outlook = Outlook(law, weights, objective, time, total, reference, anneal)
+    before = None if earlier is None else dataclasses.replace(outlook, law=_with_pools(earlier, domains))
+    return Problem(outlook, feasible, place, spent_K, base, before)
+
+
+def _target_weights(law: JointLaw, names: tuple[str, ...], targets: Mapping[str, float] | None) -> Array:
+    if targets is None:
+        targets = {name: 1.0 for name in law.targets if name in names} or dict.fromkeys(law.targets, 1.0)
+    for name in targets:
+        if name not in law.targets:
+            raise BadSetup(f"the law knows no target '{name}'; it was fitted to {', '.join(law.targets)}")
+    weights: Array = np.array([float(targets.get(name, 0.0)) for name in law.targets])
+    if weights.sum() <= 0 or weights.min() < 0:
+        raise BadSetup("target weights must be >= 0 and not all 0")
+    return np.asarray(weights / weights.sum())
+
+
+def _with_pools(law: JointLaw, domains: Sequence[Domain]) -> JointLaw:
+    """Pools as the domains have them now: one may have grown since the fit."""
+    pools = law.pools.copy()
+    for domain in domains:
+        pools[law.domains.index(domain.name)] = np.inf if domain.pool is None else float(domain.pool)
+    return dataclasses.replace(law, pools=pools)

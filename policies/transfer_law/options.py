@@ -1,0 +1,53 @@
+"""What may be set in a law-driven policy: defaults, what they may be, and what tuning may move."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from policies.records import BadSetup
+
+DEFAULTS: dict[str, Any] = {
+    "start": 0.03,  # part of the budget at the baseline before anything else
+    "probe_until": 0.2,  # part of the budget by which the sweeps should end
+    "amplitude": 0.5,  # part of all draws moved to the domain in front
+    "sweeps": 2,
+    "plateau": 0.02,  # fall of log loss per log draw below which nothing is being learnt yet
+    "plateau_until": 0.15,  # part of the budget after which probing begins all the same
+    "caution": 1.0,  # standard deviations taken off a predicted gain
+    "sure": 0.93,  # least probability that the plan ends better than the baseline
+    "sure_gift": 0.5,  # what a domain that is raised for others' sake must surely give them, mean draw 1
+    "latest": 0.7,  # part of the budget after which the baseline is not left any more
+    "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
+    "pace": 5.0,  # the mixture moves (total variation) at most so much per budget drawn
+    "least_share": 0.1,  # least share of every domain, times 1/K: keeps the law identified
+    "steepest": 1.5,  # a fitted exponent above this belongs to no scaling law: the mixture goes to the baseline
+    "beyond": 0.3,  # a share may go so far beyond the largest that was probed or lived with ...
+    "window": 0.05,  # ... over this part of the budget
+    "alarms": 2,  # changes of a domain after which is probed anew; after more the baseline is kept
+}
+PARTS = (
+    "start", "probe_until", "amplitude", "plateau_until", "sure", "latest", "least_share", "beyond", "window",
+)  # fmt: skip
+WHOLE = ("sweeps",)
+
+TUNE: dict[str, tuple[float, float, str]] = {  # option -> (low, high, "log" or "linear")
+    "caution": (0.5, 3.0, "linear"),
+    "sure": (0.8, 0.995, "linear"),
+    "probe_until": (0.12, 0.3, "linear"),
+    "amplitude": (0.3, 0.8, "linear"),
+    "pace": (2.0, 20.0, "log"),
+    "least_share": (0.02, 0.3, "log"),
+}
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise `BadSetup` for an option out of its range."""
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise BadSetup(f"option {name} is {value!r}; it must be a finite number >= 0")
+        if name in PARTS and value > 1:
+            raise BadSetup(f"option {name} is {value}; it must lie in [0, 1]")
+        if name in WHOLE and int(value) != value:
+            raise BadSetup(f"option {name} is {value}; it must be a whole number")
