@@ -60,8 +60,8 @@ class LawPolicy(BasePolicy):
         state = self._then
         if self._last is None:
             return Decision(position, self.baseline, "start", "no report yet: the baseline mixture")
-        state = self._watched(position, state)
-        probes, state = self._probes(position, state)
+        state = self._begun(position, self._watched(position, state))
+        probes = self._sweeps(state)
         if position < self.budget and nothing_new(self._last.position, state.fitted_at):
             return self._held(position, probes, state)
         rows = self._history.arrays(self.domains, self._last, state.since)
@@ -135,27 +135,29 @@ class LawPolicy(BasePolicy):
         self._now = dataclasses.replace(state, weights=decision.weights)
         return decision
 
-    def _probes(self, position: int, state: State) -> tuple[ProbePlan, State]:
-        """The sweeps, once it is known when they begin: after the start, and not on a plateau."""
-        options = self.options
-        first = state.probe_from
-        latest = options["plateau_until"] * self.budget
+    def _begun(self, position: int, state: State) -> State:
+        """The state once it is known when the sweeps begin: after the start, and not on a plateau."""
+        latest = self.options["plateau_until"] * self.budget
         warm = min(warm_up_end(self.lr_plan), latest)
-        if first is None and position >= max(self.interval, options["start"] * self.budget, warm):
-            late = position >= latest
-            first = position if late or not self._on_plateau() else None
-            state = dataclasses.replace(state, probe_from=first)
+        if state.probe_from is not None or position < max(self.interval, self.options["start"] * self.budget, warm):
+            return state
+        if position < latest and self._on_plateau():
+            return state
+        return dataclasses.replace(state, probe_from=position)
+
+    def _sweeps(self, state: State) -> ProbePlan:
+        """Who is in front when; empty where nobody is to be, or the run is too short."""
+        options = self.options
         fronts = self.names if state.fronts is None else [name for name in state.fronts if name in self.names]
-        plan = plan_probes(
+        return plan_probes(
             fronts if self.transfer and state.alarms <= options["alarms"] else (),
-            first=self.budget if first is None else first,
+            first=self.budget if state.probe_from is None else state.probe_from,
             budget=self.budget,
             interval=self.interval,
             until=options["probe_until"],
             sweeps=options["sweeps"],
             origin=state.origin,
         )
-        return plan, state
 
     def _on_plateau(self) -> bool:
         rows = [*self._history.rows, *([] if self._last is None else [Row.of(self._last)])]
