@@ -106,7 +106,7 @@ class LawPolicy(BasePolicy):
         """The state with new shares; a domain that joins after the sweeps is probed by a sweep of its own."""
         new = tuple(sorted(name for name in shares if name not in state.weights))
         state = dataclasses.replace(state, weights=shares, watch=Watch())
-        if not new or state.probe_from is None:
+        if not new or state.probe_from is None or position < self._sweeps(state).end:
             return state
         return dataclasses.replace(state, fronts=new, origin=position, probe_from=position)
 

@@ -76,7 +76,8 @@ def test_a_hub_that_stops_giving_is_noticed_and_does_no_harm():
     assert world.score() < uniform.score() + 0.002
 
 
-def test_a_domain_that_joins_is_probed():
+def fronts(joins_after: int) -> list[str]:
+    """Who is in front at each of 29 intervals ("" for nobody) when `us` joins after so many reports."""
     domains, interval = [Domain(name) for name in NAMES], 100
     policy, draws = make_policy("transfer_law", domains, 40 * interval, interval=interval), dict.fromkeys(NAMES, 0.0)
     probes = []
@@ -86,8 +87,19 @@ def test_a_domain_that_joins_is_probed():
         draws = {name: draws.get(name, 0.0) + share * interval for name, share in decision.weights.items()}
         losses = {name: 0.2 + (value / 100 + 1) ** -0.4 for name, value in draws.items()}
         policy.observe(LossReport(step * interval, dict(draws), losses))
-        if step == 20:
+        if step == joins_after:
             policy.update_domains(step * interval, [*domains, Domain("us")])
+    return probes
+
+
+def test_a_domain_that_joins_is_probed():
+    probes = fronts(joins_after=20)
     assert "us" not in probes[:20]
     assert "us" in probes[20:]
     assert not {"ct", "mr", "pet"} & set(probes[20:])
+
+
+def test_a_domain_that_joins_among_the_sweeps_does_not_end_them():
+    probes = fronts(joins_after=4)
+    assert {"ct", "mr"} <= set(probes[:4])
+    assert {"pet", "us"} <= set(probes[4:])
