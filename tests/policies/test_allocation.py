@@ -124,3 +124,22 @@ def test_bad_input_is_named(fitted, change, message):
     law, spent, budget = fitted
     with pytest.raises(BadSetup, match=message):
         plan_allocation(law, **{"domains": domains(), "spent": spent, "budget": budget, **change})
+
+
+def test_a_law_that_changed_its_mind_is_less_sure(fitted):
+    """Where the law without its latest rows says something else, the difference counts as uncertainty."""
+    law, spent, budget = fitted
+    shifted = [dataclasses.replace(family, theta=family.theta + 0.1) for family in law.families]
+    setup = {"domains": domains(), "spent": spent, "budget": budget}
+    alone, same, changed = (
+        make_problem(law, **setup, earlier=earlier)
+        for earlier in (None, law, dataclasses.replace(law, families=tuple(shifted)))
+    )
+    plan, base = alone.final(np.array([0.6, 0.1, 0.1, 0.1, 0.1])), alone.final(alone.baseline)
+    assert same.gain(plan, base) == pytest.approx(alone.gain(plan, base))
+    mean, sd = alone.gain(plan, base)
+    assert changed.gain(plan, base)[0] == mean
+    assert changed.gain(plan, base)[1] == pytest.approx(np.hypot(sd, mean - changed.earlier.gain(plan, base)[0]))
+    assert changed.gain(plan, base)[1] > sd
+    assert np.all(changed.log_final(plan)[1] > alone.log_final(plan)[1])
+    assert np.array_equal(changed.log_final(plan)[0], alone.log_final(plan)[0])

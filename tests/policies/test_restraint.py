@@ -2,9 +2,13 @@
 
 import math
 
+import numpy as np
+
 from policies import Domain, Interval, LossReport, make_policy
 from policies.allocation.value import HubScores
-from policies.transfer_law.restraint import unseen_gift
+from policies.laws.rows import from_arrays
+from policies.transfer_law.restraint import lived_shares, unseen_gift
+from tests.policies.worlds import World
 
 NAMES = ("a", "b")
 
@@ -62,3 +66,29 @@ def test_a_gift_that_is_not_known_well_moves_nothing() -> None:
     assert "gives a 80.0% for what its draws give to others" in doubt(0.2, {"a": 0.8, "b": 0.2})
     assert doubt(1.0, {"a": 0.8, "b": 0.2}) == ""
     assert doubt(0.2, {"a": 0.2, "b": 0.8}) == ""  # b rises for its own sake
+
+
+def test_the_largest_share_counts_that_was_lived_with_for_a_while() -> None:
+    steps = np.array([[50.0, 50.0], [50.0, 50.0], [90.0, 10.0], [50.0, 50.0], [20.0, 80.0], [20.0, 80.0]])
+    draws = np.cumsum(steps, axis=0)
+    nothing = np.full_like(draws, 0.0)
+    rows = from_arrays(draws, np.exp(nothing), pools=None, time=None, sem=None, run=None, domains=None, targets=None)
+    assert np.allclose(lived_shares(rows, 100.0), [0.9, 0.8])
+    assert np.allclose(lived_shares(rows, 200.0), [0.7, 0.8])  # 90 % was too short
+    assert np.allclose(lived_shares(rows, 1e6), 0.0)
+
+
+def test_the_baseline_is_not_left_late() -> None:
+    """The same run with and without the rule: it is kept at the baseline, and says why."""
+    world = World("hub", 3, 0, 0.003)
+
+    def decisions(latest: float) -> list:
+        _, made, _ = world.run("transfer_law", latest=latest)
+        return made
+
+    held, free = decisions(0.1), decisions(1.0)  # probing ends at a fifth
+    assert any(d.reason == "refit" for d in free)
+    assert not any(d.reason == "refit" for d in held)
+    late = [d for d in held if d.reason == "kept: too late to leave the baseline"]
+    assert late
+    assert all(math.isclose(share, 1 / 3) for d in late for share in d.weights.values())
