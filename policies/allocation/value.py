@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 
 SAMPLES = 64
 HUB = 0.5  # a hub gives to others at least this much of what a draw is worth on average, ...
+HUB_RATIO = 1.25  # ... and so many times what all domains give away on average
 ISLAND = 0.25  # an island gets from others, and gives to them, less than this part of its own
 
 
@@ -59,7 +60,7 @@ def hub_scores(outlook: Outlook, n: Array, place: NDArray[np.int64], names: tupl
     given, itself, _ = _parts(gains, outlook.law.own, place)
     sampled = outlook.samples(n, SAMPLES)
     given_s, itself_s, got_s = _parts(sampled, outlook.law.own, place)
-    is_hub = np.mean((given_s >= HUB) & (given_s > 1.25 * given_s.mean(axis=-1, keepdims=True)), axis=0) > 0.5
+    is_hub = np.mean((given_s >= HUB) & (given_s > HUB_RATIO * given_s.mean(axis=-1, keepdims=True)), axis=0) > 0.5
     is_island = np.mean((given_s < ISLAND * itself_s) & (got_s < ISLAND * itself_s), axis=0) > 0.5
     return HubScores(
         {name: _interval(given[k], given_s[:, k]) for k, name in enumerate(names)},

@@ -6,9 +6,10 @@ import math
 
 from service.report.chart_losses import ends_chart, gain_chart
 from service.report.facts import Facts, key
-from service.report.learnt import Final, Learnt, predicted_ends, predicted_gain
+from service.report.learnt import Final, Learnt, predicted_ends
 from service.report.measured import Measured
 from service.report.page import Section, grid, table
+from service.report.told import predicted_gain
 from service.story import Story
 from service.story.words import (
     count,

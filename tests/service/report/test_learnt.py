@@ -11,7 +11,8 @@ import pytest
 from policies.records import Interval, LawSummary
 from service.journal import Journal
 from service.report import learnt
-from service.report.learnt import hubs, islands, learnt_from, predicted_gain, received
+from service.report.learnt import hubs, islands, learnt_from, received
+from service.report.told import predicted_gain
 from service.story import read_story
 
 from .conftest import BUDGET, NAMES, STEP, around, summary, tell
