@@ -15,9 +15,10 @@ from policies.laws.solve import Batch, minimise, normal_equations
 
 Array = NDArray[np.float64]
 
-NOISE_GUESS, NOISE_DOF = 0.005, 6.0  # prior on the noise: its sd in log loss, worth so many observations
+NOISE_GUESS, NOISE_DOF = 0.007, 6.0  # prior on the noise: its sd in log loss, worth so many observations
+LEAST_LEFT = 0.25  # part of the rows that the parameters do not pay for, at least
 ROW_TRUST = 5.0  # a row averaged over many reports counts for at most so many: the law is not exact
-INFLATION, MAX_INFLATION = 2.0, 12.0
+INFLATION, MAX_INFLATION = 1.3, 12.0
 FAR_GUESS = 0.05  # noise assumed while still far from the fit
 COLD, WARM = 50, 12  # most iterations from a cold start, and from the last refit
 CLOSE, CLOSE_WARM = 1e-6, 1e-5  # what a step must promise, relative to the cost: the next refit goes on
@@ -139,14 +140,22 @@ def _learn(setting: Setting, theta: Array, sd: Array) -> tuple[Setting, Array]:
 
 
 def _noise(setting: Setting, residual: Array, spent: Array) -> Array:
-    """(M,) robust sd of log residuals, corrected for the parameters they paid for, shrunk to a guess."""
-    noise = np.empty(len(residual))
-    for i, row in enumerate(residual * setting.trust):
-        known = row[~np.isnan(row)]
-        spread = 1.4826 * float(np.median(np.abs(known))) if known.size else NOISE_GUESS
-        left = max(known.size - spent[i], 0.25 * known.size)
-        noise[i] = np.sqrt((NOISE_DOF * NOISE_GUESS**2 + known.size * spread**2) / (NOISE_DOF + left))
-    return noise
+    """(M,) robust sd of log residuals, corrected for the parameters they paid for.
+
+    With few rows one target says little, so each is shrunk to what all say together, and that to a guess.
+    """
+    known = ~np.isnan(residual)
+    count = known.sum(axis=1)
+    square = np.array([_spread(row[here]) for row, here in zip(residual * setting.trust, known, strict=True)]) ** 2
+    left = np.maximum(count - spent, LEAST_LEFT * count)
+    total = NOISE_DOF * NOISE_GUESS**2 + (count * square).sum()
+    together = total / (NOISE_DOF + left.sum())
+    return np.asarray(np.sqrt((NOISE_DOF * together + count * square) / (NOISE_DOF + left)))
+
+
+def _spread(residual: Array) -> float:
+    """Robust sd about 0; 0 where nothing was measured."""
+    return 1.4826 * float(np.median(np.abs(residual))) if residual.size else 0.0
 
 
 def covariance(setting: Setting, batch: Batch, theta: Array) -> Array:

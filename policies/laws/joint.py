@@ -117,7 +117,7 @@ class JointLaw:
     burn_in: float
     rows: int
     misfit: Array
-    drift: float = 0.01
+    drift: float = 0.005
 
     # -- numbers with intervals ----------------------------------------------------------------
 

@@ -11,8 +11,9 @@ from policies.records import BadSetup
 DEFAULTS: dict[str, Any] = {
     "start": 0.03,  # part of the budget at the baseline before anything else
     "probe_until": 0.2,  # part of the budget by which the sweeps should end
-    "amplitude": 0.5,  # part of all draws moved to the domain in front
+    "amplitude": 0.8,  # part of all draws moved to the domain in front
     "sweeps": 2,
+    "enough": 0.97,  # after one sweep: probability that the plan ends better, for which the next is left out
     "plateau": 0.02,  # fall of log loss per log draw below which nothing is being learnt yet
     "plateau_until": 0.15,  # part of the budget after which probing begins all the same
     "caution": 1.0,  # standard deviations taken off a predicted gain
@@ -20,15 +21,15 @@ DEFAULTS: dict[str, Any] = {
     "sure_gift": 0.5,  # what a domain that is raised for others' sake must surely give them, mean draw 1
     "latest": 0.7,  # part of the budget after which the baseline is not left any more
     "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
-    "pace": 5.0,  # the mixture moves (total variation) at most so much per budget drawn
-    "least_share": 0.1,  # least share of every domain, times 1/K: keeps the law identified
+    "pace": 8.0,  # the mixture moves (total variation) at most so much per budget drawn
+    "least_share": 0.05,  # least share of every domain, times 1/K: keeps the law identified
     "steepest": 1.5,  # a fitted exponent above this belongs to no scaling law: the mixture goes to the baseline
-    "beyond": 0.3,  # a share may go so far beyond the largest that was probed or lived with ...
+    "beyond": 0.4,  # a share may go so far beyond the largest that was probed or lived with ...
     "window": 0.05,  # ... over this part of the budget
     "alarms": 2,  # changes of a domain after which is probed anew; after more the baseline is kept
 }
 PARTS = (
-    "start", "probe_until", "amplitude", "plateau_until", "sure", "latest", "least_share", "beyond", "window",
+    "start", "probe_until", "amplitude", "plateau_until", "sure", "enough", "latest", "least_share", "beyond", "window",
 )  # fmt: skip
 WHOLE = ("sweeps",)
 

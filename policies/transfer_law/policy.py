@@ -68,6 +68,9 @@ class LawPolicy(BasePolicy):
         law, warm, trouble = self._fit(rows, state)
         state = dataclasses.replace(state, warm=warm, refits=state.refits + 1, fitted_at=self._last.position)
         decision = self._within_caps(self._answer(position, law, trouble, probes, state, rows))
+        if decision.reason == "refit" and probes.front(position):
+            state = dataclasses.replace(state, probe_to=position)
+            probes = self._sweeps(state)
         self._law = law or self._law
         self._refits = state.refits
         away, watch = self._away(decision, state), state.watch
@@ -91,6 +94,7 @@ class LawPolicy(BasePolicy):
             since=self._last.position,
             origin=position,
             probe_from=position,
+            probe_to=None,
             fronts=None,
             alarms=state.alarms + 1,
             changed=changed,
@@ -108,7 +112,7 @@ class LawPolicy(BasePolicy):
         state = dataclasses.replace(state, weights=shares, watch=Watch())
         if not new or state.probe_from is None or position < self._sweeps(state).end:
             return state
-        return dataclasses.replace(state, fronts=new, origin=position, probe_from=position)
+        return dataclasses.replace(state, fronts=new, origin=position, probe_from=position, probe_to=None)
 
     def _dump_state(self) -> dict[str, Any]:
         return {
@@ -157,6 +161,7 @@ class LawPolicy(BasePolicy):
             until=options["probe_until"],
             sweeps=options["sweeps"],
             origin=state.origin,
+            stop=state.probe_to,
         )
 
     def _on_plateau(self) -> bool:
@@ -201,6 +206,8 @@ class LawPolicy(BasePolicy):
         try:
             with np.errstate(all="ignore"):
                 problem = self._problem(law, position, state, rows)
+                if code == "probe" and probes.once(position):
+                    return self._sure_already(plain, law, problem, state)
                 if code != "refit":
                     return self._described(plain, law, problem, self._rest(state))
                 if doubt := steep(law, self.targets, self.options["steepest"]):
@@ -222,10 +229,11 @@ class LawPolicy(BasePolicy):
             code = "burn-in" if burning else "start"
             why = "losses do not fall steadily yet" if burning else "a short start before probing"
             return self.baseline, code, f"{why}: the baseline mixture"
-        if front is not None:
+        if front:
             mixture = probe_mixture(front, self.baseline, self.domains, self.options["amplitude"])
-            block = 1 + (position - probes.first) // (probes.block * self.interval)
-            text = f"{front} in front ({mixture[front]:.0%}), block {block} of {len(probes.order)}"
+            share = math.fsum(mixture[name] for name in front)
+            block = f"block {1 + probes.number(position)} of {len(probes.order)}"
+            text = f"{' and '.join(front)} in front ({share:.0%}), {block}"
             if state.changed:
                 text += f", as the loss of {', '.join(state.changed)} has changed"
             return mixture, "probe", text
@@ -289,11 +297,22 @@ class LawPolicy(BasePolicy):
         shown = np.maximum(probed, [lived[name] for name in names])
         return least, np.minimum(shown + self.options["beyond"], 1.0)
 
-    def _led(self, plain: Decision, law: JointLaw, problem: Problem, state: State) -> Decision:
-        """The law decides."""
+    def _sure_already(self, probe: Decision, law: JointLaw, problem: Problem, state: State) -> Decision:
+        """After one sweep: a plan that is surely better ends the probing, else the probe that is due."""
+        late = probe.position > self.options["latest"] * self.budget
+        if not late and not steep(law, self.targets, self.options["steepest"]):
+            led = self._led(probe, law, problem, state, sure=self.options["enough"])
+            if led.reason == "refit":
+                return led
+        return self._described(probe, law, problem, self._rest(state))
+
+    def _led(
+        self, plain: Decision, law: JointLaw, problem: Problem, state: State, sure: float | None = None
+    ) -> Decision:
+        """The law decides; the baseline is left where the plan is better with probability `sure`."""
         names = problem.feasible.names
         before = self._rest(state)
-        rules = self._rules(plain.position)
+        rules = self._rules(plain.position, sure)
         choice = choose(problem, np.array([before[name] for name in names]), rules, away=state.away)
         weights = self._ordered(dict(zip(names, choice.mixture.tolist(), strict=True)))
         decision = dataclasses.replace(plain, weights=weights, reason=choice.reason)
@@ -314,11 +333,12 @@ class LawPolicy(BasePolicy):
         )
         return self._described(kept, law, problem, self.baseline, hubs)
 
-    def _rules(self, position: int) -> Rules:
+    def _rules(self, position: int, sure: float | None) -> Rules:
         """The trust region is a pace per draw, so that many small intervals are no bolder than few."""
         earlier = self._history.rows[-1].position if self._history.rows else 0.0
         step = self.options["pace"] * min(position - earlier, 4 * self.interval) / self.budget
-        return Rules(self.options["caution"], self.options["sure"], self.options["least_gain"], min(step, 1.0))
+        sure = self.options["sure"] if sure is None else sure
+        return Rules(self.options["caution"], sure, self.options["least_gain"], min(step, 1.0))
 
     def _ordered(self, weights: Mapping[str, float]) -> dict[str, float]:
         return {name: weights[name] for name in self.names}

@@ -2,7 +2,8 @@
 
 A run that never changes its mixture shows only one combination of what each domain gives. So
 early on every domain in turn gets a larger share for one block, in two sweeps, the second in
-reverse order so that a steady trend cancels.
+reverse order so that a steady trend cancels. Where there are more domains than blocks, several are in
+front at once, other ones together in the second sweep: two-way groupings tell all of them apart.
 """
 
 from __future__ import annotations
@@ -19,52 +20,93 @@ LONGEST = 0.34  # of a short run at most this part is spent on start and probing
 
 @dataclasses.dataclass(frozen=True)
 class ProbePlan:
-    """Blocks of `block` intervals, one domain in front in each; empty where the run is too short."""
+    """Blocks of `block` intervals, the domains in front in each; empty where the run is too short.
+
+    `sweep` is the number of blocks in which each domain has been in front once; `stop` a position at which
+    the sweeps were ended early.
+    """
 
     first: int
     block: int
-    order: tuple[str, ...]
+    order: tuple[tuple[str, ...], ...]
     interval: int
+    sweep: int = 0
+    stop: int | None = None
 
     @property
     def end(self) -> int:
         """Position at which the last block ends."""
-        return self.first + self.block * len(self.order) * self.interval
+        last = self.first + self.block * len(self.order) * self.interval
+        return last if self.stop is None else min(last, self.stop)
 
-    def front(self, position: int) -> str | None:
-        """The domain in front at `position`; None outside the sweeps."""
+    def front(self, position: int) -> tuple[str, ...]:
+        """The domains in front at `position`; empty outside the sweeps."""
         if not self.first <= position < self.end:
-            return None
-        return self.order[(position - self.first) // (self.block * self.interval)]
+            return ()
+        return self.order[self.number(position)]
+
+    def number(self, position: int) -> int:
+        """Which block, from 0, `position` lies in."""
+        return (position - self.first) // (self.block * self.interval)
+
+    def once(self, position: int) -> bool:
+        """Whether each domain has been in front, and the last sweep is still under way."""
+        return 0 < self.sweep <= self.number(position) and bool(self.front(position))
 
 
 def plan_probes(
-    names: Sequence[str], *, first: int, budget: int, interval: int, until: float, sweeps: int, origin: int = 0
+    names: Sequence[str],
+    *,
+    first: int,
+    budget: int,
+    interval: int,
+    until: float,
+    sweeps: int,
+    origin: int = 0,
+    stop: int | None = None,
 ) -> ProbePlan:
     """Sweeps that begin at `first` and end near the part `until` of the budget from `origin` on.
 
     Blocks are at least one interval; if that is too long for the run, sweeps are given up one by
-    one, at last all of them.
+    one, then domains are put in front together, and where that needs more than half of them at once, nothing
+    is probed.
     """
-    order: tuple[str, ...] = ()
     names = sorted(names)
-    for sweep in range(sweeps):
-        order = (*order, *(names if sweep % 2 == 0 else names[::-1]))
-    while order:
-        room = (origin + until * (budget - origin) - first) / (interval * len(order))
-        block = max(1, int(room))
-        if first + block * len(order) * interval <= origin + LONGEST * (budget - origin):
-            return ProbePlan(first, block, order, interval)
-        order = order[: -len(names)]
+    most = int((origin + LONGEST * (budget - origin) - first) / interval)
+    for count, together in (*((n, 1) for n in range(sweeps, 0, -1)), *_shared(len(names), sweeps, most)):
+        order = tuple(group for turn in range(count) for group in _sweep(names, together, turn))
+        if order and len(order) <= most:
+            room = (origin + until * (budget - origin) - first) / (interval * len(order))
+            block = max(1, int(room))
+            if block * len(order) <= most:
+                return ProbePlan(first, block, order, interval, len(order) // count, stop)
     return ProbePlan(first, 1, (), interval)
 
 
+def _shared(domains: int, sweeps: int, most: int) -> list[tuple[int, int]]:
+    """(sweeps, domains in front at once) with more than one in front: no more sweeps than two-way groupings."""
+    count = min(sweeps, 2)
+    if count < 1 or most < 2 * count:
+        return []
+    together = math.ceil(domains / (most // count))
+    return [(count, together)] if 1 < together <= domains // 2 else []
+
+
+def _sweep(names: Sequence[str], together: int, turn: int) -> list[tuple[str, ...]]:
+    """Groups of domains, each domain in one: neighbours in even sweeps, far ones in odd ones, and backwards."""
+    groups = math.ceil(len(names) / together)
+    if turn % 2 == 0:
+        return [tuple(names[k * together : (k + 1) * together]) for k in range(groups)]
+    return [tuple(names[k::groups]) for k in range(groups)][::-1]
+
+
 def probe_mixture(
-    front: str, baseline: Mapping[str, float], domains: Sequence[Domain], amplitude: float
+    fronts: Sequence[str], baseline: Mapping[str, float], domains: Sequence[Domain], amplitude: float
 ) -> dict[str, float]:
-    """`baseline`, with the part `amplitude` of all draws moved to `front`, within the bounds."""
+    """`baseline`, with the part `amplitude` of all draws moved to `fronts` in equal parts, within the bounds."""
     mixed = {name: (1.0 - amplitude) * share for name, share in baseline.items()}
-    mixed[front] += amplitude
+    for front in fronts:
+        mixed[front] += amplitude / len(fronts)
     return within_bounds(mixed, domains)
 
 

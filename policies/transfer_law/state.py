@@ -18,7 +18,8 @@ class State:
     is known; weights: the mixture in use; away: it has left the baseline for a plan's sake; fitted_at:
     position of the report that was last fitted to; watch: for domains that change; since: position from which
     on reports are fitted to; origin: position from which the sweeps' share of the budget counts; fronts: whom
-    the sweeps put in front, None for all; alarms: changes noticed so far; changed: the targets of the latest.
+    the sweeps put in front, None for all; alarms: changes noticed so far; changed: the targets of the latest;
+    probe_to: position at which the sweeps were ended since the law was sure.
     """
 
     warm: WarmStart | None
@@ -33,6 +34,7 @@ class State:
     fronts: tuple[str, ...] | None = None
     alarms: int = 0
     changed: tuple[str, ...] = ()
+    probe_to: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -48,6 +50,7 @@ class State:
             "fronts": None if self.fronts is None else list(self.fronts),
             "alarms": self.alarms,
             "changed": list(self.changed),
+            "probe_to": self.probe_to,
         }
 
     @classmethod

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from policies import Domain, LossReport, make_policy
-from policies.transfer_law.probing import on_plateau, plan_probes
+from policies.transfer_law.probing import on_plateau, plan_probes, probe_mixture
 from tests.policies.worlds import World
 
 
@@ -43,11 +43,23 @@ def test_predicted_end_and_gain_hold():
     assert third.gain.low - 0.03 <= gained <= third.gain.high + 0.03
 
 
-def test_every_domain_is_probed_twice_early():
+def fronts(decisions):
+    return [max(d.weights, key=d.weights.get) for d in decisions if d.reason == "probe"]
+
+
+def test_one_sweep_is_enough_where_the_gain_is_sure():
     world, _, decisions, _ = hub_run()
+    assert fronts(decisions) == sorted(world.names)
+    after = next(d for d in decisions if d.reason == "refit")
+    assert after.position == max(d.position for d in decisions if d.reason == "probe") + world.interval
+    assert after.position < 0.15 * world.budget
+
+
+def test_every_domain_is_probed_twice_early_where_nothing_is_sure():
+    world = World("hub", 4, 0, 0.003)
+    _, decisions, _ = world.run("transfer_law", enough=1.0)
     probes = [d for d in decisions if d.reason == "probe"]
-    fronts = [max(d.weights, key=d.weights.get) for d in probes]
-    assert sorted(fronts) == sorted(world.names * 2)
+    assert fronts(decisions) == sorted(world.names) + sorted(world.names)[::-1]
     assert probes[-1].position < 0.25 * world.budget
     assert all(d.law is not None for d in probes[4:]), "the law is shown as soon as there is one"
 
@@ -85,12 +97,27 @@ def test_plateau_is_waited_out():
 
 def test_short_runs_probe_less():
     full = plan_probes("abcde", first=400, budget=10_000, interval=200, until=0.2, sweeps=2)
-    assert full.order == (*"abcde", *"edcba")
-    assert full.block == 1
+    assert full.order == tuple((name,) for name in "abcdeedcba")
+    assert (full.block, full.sweep) == (1, 5)
+    assert [full.once(position) for position in (400, 1_399, 1_400, 2_399, 2_400)] == [False, False, True, True, False]
     single = plan_probes("abcdefg", first=400, budget=6_000, interval=200, until=0.2, sweeps=2)
-    assert single.order == tuple("abcdefg")
+    assert single.order == tuple((name,) for name in "abcdefg")
     none = plan_probes("abcdefg", first=400, budget=2_000, interval=200, until=0.2, sweeps=2)
     assert none.order == ()
+
+
+def test_many_domains_are_probed_in_groups_that_tell_them_apart():
+    names = [f"d{k:02}" for k in range(20)]
+    plan = plan_probes(names, first=800, budget=20_000, interval=400, until=0.2, sweeps=2)
+    assert plan.end <= 0.34 * 20_000
+    sweeps = plan.order[: plan.sweep], plan.order[plan.sweep :]
+    for sweep in sweeps:
+        assert sorted(name for group in sweep for name in group) == names
+    together = [{frozenset((a, b)) for group in sweep for a in group for b in group if a != b} for sweep in sweeps]
+    assert not together[0] & together[1], "no two domains are in front together twice"
+    mixture = probe_mixture(plan.order[0], dict.fromkeys(names, 0.05), [Domain(name) for name in names], 0.8)
+    assert mixture["d00"] == pytest.approx(0.01 + 0.8 / len(plan.order[0]))
+    assert sum(mixture.values()) == pytest.approx(1.0)
 
 
 def test_failed_fit_keeps_the_mixture_and_says_so(monkeypatch):
