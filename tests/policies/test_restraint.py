@@ -86,7 +86,7 @@ def test_the_baseline_is_not_left_late() -> None:
         _, made, _ = world.run("transfer_law", latest=latest)
         return made
 
-    held, free = decisions(0.1), decisions(1.0)  # probing ends at a fifth
+    held, free = decisions(0.08), decisions(1.0)  # a sweep ends at a tenth
     assert any(d.reason == "refit" for d in free)
     assert not any(d.reason == "refit" for d in held)
     late = [d for d in held if d.reason == "kept: too late to leave the baseline"]
