@@ -26,7 +26,7 @@ from service.owner import Owner, Schedules
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-FENCED = 4  # times in a row another service may take an allocation over before the caller hears of it
+FENCED = 8  # times in a row another service may take an allocation over before the caller hears of it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Host:
 
     def _ask_newest(self, allocation: str, question: Callable[[Owner], T]) -> T:
         for left in reversed(range(FENCED)):
-            owner = None
+            owner, begun = None, time.monotonic()
             try:
                 with self._seats.owner(allocation) as owner:
                     return question(owner)
@@ -139,7 +139,7 @@ class Host:
                 self._seats.give_up(allocation, owner)
                 if not left:
                     raise
-                time.sleep(random.uniform(0, 0.05))  # two services that want the same do not meet again at once
+                time.sleep(_aside(FENCED - left, time.monotonic() - begun))
             except (BadReport, BadSetup):
                 if owner is None or owner.is_current() or not left:
                     raise
@@ -161,3 +161,12 @@ class Host:
                 log.warning("asking again in %.2f s: %s", pause, error)
                 time.sleep(pause)
                 pause = min(2 * pause, 1.0)
+
+
+def _aside(times: int, spent: float) -> float:
+    """Seconds to step aside after having been fenced out so many times in a row, after `spent` seconds of work.
+
+    Two services that want the same answer would otherwise each undo the other's fit for ever: at random, one
+    of them leaves the other the time to end it.
+    """
+    return random.uniform(0, (0.05 + 2 * spent) * min(2**times, 16))

@@ -32,6 +32,7 @@ def deploy(hosts: Hosts, settings: Settings, *, host: str, port: int, replicas: 
 
     `node` is the address of the node that the replicas must run on, if the store is a file there.
     """
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     clear()
     serve.start(
         proxy_location="HeadOnly",
@@ -51,8 +52,12 @@ def deploy(hosts: Hosts, settings: Settings, *, host: str, port: int, replicas: 
         graceful_shutdown_timeout_s=10,
         logging_config={"log_level": "WARNING", "enable_access_log": False},
     )
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.run(ingress.bind(), name=APPLICATION, route_prefix="/")
+
+
+def stop() -> None:
+    """Let the requests that are on their way be answered, then end the service."""
+    serve.delete(APPLICATION)
 
 
 def clear() -> None:
