@@ -6,7 +6,8 @@ import contextlib
 import dataclasses
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -35,11 +36,16 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(store_url: str, settings: Settings | None = None, hosting: HostSettings | None = None) -> Iterator[Served]:
+def served(
+    store_url: str,
+    settings: Settings | None = None,
+    hosting: HostSettings | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[Served]:
     """The service for the time of a `with` block."""
-    with Journal(store_url, shared=True) as journal:
+    with Journal(store_url, shared=True, clock=clock) as journal:
         gateway = LocalGateway(Host(journal, hosting))
-        app = create_app(journal, gateway, settings or Settings(rate=1e6))
+        app = create_app(journal, gateway, settings or Settings(rate=1e6, strangers=1e6))
         with _listening(app) as url:
             yield Served(url, journal, Vault(journal), app)
         gateway.close()
