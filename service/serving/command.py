@@ -30,7 +30,7 @@ def serve(asked: Asked, tell: Callable[[str], None]) -> None:
         asked.check_port()
     with Journal(url, shared=True) as journal:
         tokens = Vault(journal).list()
-    with _stopped() as stopped, _ray(asked.address):
+    with _ray(asked.address), _stopped() as stopped:  # in this order: Ray has a handler of its own for SIGTERM
         from service.hosting.cluster import Hosts
         from service.serving.deploy import clear, deploy, stop
 
