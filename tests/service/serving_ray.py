@@ -25,7 +25,7 @@ class Process:
     """One run of `isthmus serve`; what it says is in `said`."""
 
     def __init__(self, folder: Path, store: str, port: int, *options: str) -> None:
-        self.url, self._log = f"http://127.0.0.1:{port}", folder / f"serve-{port}.log"
+        self.url, self._log = f"http://127.0.0.1:{port}", folder / f"serve-{time.monotonic_ns()}.log"
         command = [sys.executable, "-c", PROGRAM, "serve", "--store", store, "--port", str(port), *options]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         environment |= {"HOME": str(folder), "OMP_NUM_THREADS": "1"}
@@ -39,8 +39,9 @@ class Process:
     def wait_until_ready(self) -> None:
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
+            # What a killed service left behind may answer at the same port for a moment: this one must have spoken.
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                if "end with Ctrl-C" in self.said and httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
                     return
             assert self._process.poll() is None, self.said
             time.sleep(0.3)
