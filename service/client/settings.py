@@ -92,7 +92,9 @@ class Settings:
         return is_loopback(urlsplit(self.url).hostname or "")
 
     def tls(self) -> ssl.SSLContext | bool:
-        """What certificates are checked against."""
+        """What certificates are checked against; over plain http nothing would pass, and nothing is loaded."""
+        if self.url.startswith("http:"):
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return True if self.ca is None else ssl.create_default_context(cafile=self.ca)
 
 
