@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from service.client.errors import ServerFault
+from service.client.wire import whole
 
 VERSION = "/v1"
 
@@ -90,7 +91,7 @@ def reports(allocation: str, body: Any) -> Call:
 
 
 def plan(allocation: str, budgets: Any, objective: str | None, domains: list[Any] | None) -> Call:
-    body: dict[str, Any] = {"budgets": [float(budget) for budget in budgets]}
+    body: dict[str, Any] = {"budgets": [whole(budget, "a budget") for budget in budgets]}
     if objective is not None:
         body["objective"] = objective
     if domains is not None:
