@@ -85,8 +85,17 @@ def actor_name(kind: str, url: str, allocation: str) -> str:
 
 def get_or_create(kind: str, actor_class: type, address: OwnerAddress, *args: Any, threads: int = 4) -> Any:
     """The named actor, made if it is not there (never only looked up: it may have been lost for good)."""
+    name = actor_name(kind, address.url, address.allocation)
+    return named_actor(name, actor_class, address.node_id, *args, concurrency_groups={"beside": threads})
+
+
+def named_actor(name: str, actor_class: type, node_id: str | None, *args: Any, **more: Any) -> Any:
+    """The detached actor of that name, on `node_id` if given, made from `args` if it is not there.
+
+    more: options of `ray.remote`, such as how many calls it takes at once.
+    """
     options: dict[str, Any] = {
-        "name": actor_name(kind, address.url, address.allocation),
+        "name": name,
         "namespace": NAMESPACE,
         "lifetime": "detached",
         "get_if_exists": True,
@@ -95,9 +104,9 @@ def get_or_create(kind: str, actor_class: type, address: OwnerAddress, *args: An
         "num_cpus": 0,
         "runtime_env": {"env_vars": ENVIRONMENT},
     }
-    if address.node_id is not None:
-        options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(address.node_id, soft=False)
-    remote = ray.remote(concurrency_groups={"beside": threads})(actor_class)
+    if node_id is not None:
+        options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    remote = ray.remote(**more)(actor_class) if more else ray.remote(actor_class)
     return remote.options(**options).remote(*args)
 
 
