@@ -26,6 +26,7 @@ AT_ONCE = 1_000
 # A report the service will never take, whatever the weather: it must not hold up those behind it.
 _NEVER = (Refused, Conflict)
 _NOT_NOW = (Unreachable, ServerFault)
+_STRANGE = "the answer is not one of this service: is this URL its own, and not that of something in between?"
 
 
 class Conversation:
@@ -80,10 +81,12 @@ class Conversation:
     def _created(self, body: Mapping[str, Any], deadline: Deadline) -> Steps[Answer]:
         reply = yield from self._exchange(calls.create(body), deadline)
         answered = reply.json()
-        self._allocation = str(answered["id"])
+        self._allocation = str(answered["id"]) if isinstance(answered, dict) and "id" in answered else None
+        if self._allocation is None:
+            raise ServerFault(_STRANGE, status=reply.status)
         if self.outbox is not None:
             self.outbox.remember(allocation=self._allocation)
-        return self._keep(Answer.read(answered, created=reply.status == 201, allocation=self._allocation))
+        return self._keep(_read(answered, created=reply.status == 201, allocation=self._allocation))
 
     # -- reports
 
@@ -144,7 +147,7 @@ class Conversation:
 
     def _send(self, body: Any, deadline: Deadline) -> Steps[Answer]:
         reply = yield from self._exchange(calls.reports(self.allocation, body), deadline)
-        return self._keep(Answer.read(reply.json(), allocation=self.allocation))
+        return self._keep(_read(reply.json(), allocation=self.allocation))
 
     # -- inside
 
@@ -200,6 +203,13 @@ class Conversation:
         if before is not None and before != allocation:
             raise QueueInUse(f"queue '{outbox.path}' belongs to allocation '{before}', not '{allocation}'")
         outbox.remember(allocation=allocation)
+
+
+def _read(body: Any, **more: Any) -> Answer:
+    try:
+        return Answer.read(body, **more)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ServerFault(_STRANGE) from None
 
 
 def _baseline(body: Mapping[str, Any]) -> dict[str, float]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from service.client.errors import Refused
 from service.client.records import Answer
 from service.client.sync import AllocationClient
 
@@ -49,10 +50,33 @@ class Mail:
         try:
             if not self._client.ready:
                 self._client.create(**self._ask)
-            answer = self._client.report(**report)
+            answer = self._say(report)
         except Exception as error:  # whatever it was, the next `take` tells
             with self._turn:
                 self._failure = error
         else:
             with self._turn:
                 self._latest = answer
+
+    def _say(self, report: Mapping[str, Any]) -> Answer:
+        """A site may have joined or left since the last answer: then the report is put into today's names."""
+        try:
+            return self._client.report(**report)
+        except Refused:
+            today = in_names(report, self._client.status())
+            if today == report:
+                raise
+            return self._client.report(**today)
+
+
+def in_names(report: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
+    """The report over the domains and targets that the allocation has by now: nothing drawn, nothing measured else."""
+    domains = [str(domain["name"]) for domain in status["domains"]]
+    targets = list(status.get("targets") or domains)
+    today = dict(report)
+    today["draws"] = {name: report["draws"].get(name, 0) for name in domains}
+    today["eval_loss"] = {name: report["eval_loss"].get(name) for name in targets}
+    for field, names in (("eval_sem", targets), ("train_loss", domains), ("train_count", domains)):
+        if report.get(field) is not None:
+            today[field] = {name: value for name, value in report[field].items() if name in names}
+    return today

@@ -54,10 +54,9 @@ class Outbox:
 
     def add(self, bodies: Sequence[Mapping[str, Any]]) -> list[Entry]:
         """Durable when it returns. A report that already waits is not added again."""
-        known = {json.dumps(entry.body, sort_keys=True): entry for entry in self._waiting.values()}
         entries, fresh = [], []
         for body in bodies:
-            entry = known.get(json.dumps(body, sort_keys=True))
+            entry = next((known for known in self._waiting.values() if known.body == body), None)
             if entry is None:
                 entry = Entry(self._next, dict(body))
                 self._next += 1

@@ -7,7 +7,8 @@ What was drawn is counted by the trainer, which alone sees the batch:
             callback.count(inputs.pop("domain"))
             return super().training_step(model, inputs, *rest)
 
-`eval_dataset` is a dict by target; the Trainer evaluates one after the other and calls `on_evaluate` for each.
+`eval_dataset` is a dict by target; the Trainer evaluates one after the other and calls `on_evaluate` for each. Where
+the sampler is `callback.sampler(...)`, `ignore_data_skip=True` lets it go on by itself after a restart.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Served:
 
     def __init__(self, folder: Path) -> None:
         self.store = f"sqlite:///{folder / 'isthmus.db'}"
-        self._journal = Journal(self.store)
+        self._journal = Journal(self.store, shared=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -38,18 +38,21 @@ class Served:
         return Vault(self._journal).create(project, scope)[1]
 
     def revoke(self, token: str) -> None:
-        Vault(self._journal).revoke(token.split("_")[1])
+        """At once; a token revoked by another process is remembered for seconds."""
+        self._vault.revoke(token.split("_")[1])
 
     def start(self) -> None:
         self._gateway = LocalGateway(Host(self._journal))
         app = create_app(self._journal, self._gateway, Settings(rate=10_000))
+        self._vault: Vault = app.state.service.vault
         config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="error", lifespan="off", ws="none")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         until = time.monotonic() + 30
         while not self._server.started:
-            assert self._thread.is_alive() and time.monotonic() < until, "the service did not start"
+            assert self._thread.is_alive(), "the service did not start"
+            assert time.monotonic() < until, "the service does not start"
             time.sleep(0.02)
 
     def stop(self) -> None:

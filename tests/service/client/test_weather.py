@@ -233,7 +233,10 @@ def test_settings_come_from_the_environment(weather: Scripted, monkeypatch: pyte
         AllocationClient(weather.url)
 
 
-def test_an_answer_that_is_not_the_services(weather: Scripted) -> None:
-    weather.script = [Said(200, b"<html>Welcome to the intranet</html>")]
-    with pytest.raises(ServerFault, match="not JSON"):
+@pytest.mark.parametrize("said", [b"<html>Welcome to the intranet</html>", {"ok": True}, [1], None])
+def test_an_answer_that_is_not_the_services(weather: Scripted, said: Any) -> None:
+    weather.script = [Said(200, said), Said(200, said)]
+    with pytest.raises(ServerFault, match="is this URL"):
         blocking(weather.url)
+    with AllocationClient(weather.url) as client, pytest.raises(ServerFault, match="is this URL"):
+        client.create("run", ["a"], 10, 1)
