@@ -74,6 +74,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         val_check_interval=every,
         check_val_every_n_epoch=None,
         callbacks=[mixture.for_lightning()],  # steering
+        use_distributed_sampler=False,  # the sampler draws for each rank by itself
         accelerator="cpu",
         devices=1,
         logger=False,

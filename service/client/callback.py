@@ -192,10 +192,7 @@ class MixtureCallback:
 
     def sampler(self, sizes: Mapping[str, int], length: int | None = None) -> choosing.MixtureSampler:
         """For a `DataLoader` over the concatenation of one dataset a domain; `length` draws, default what is left."""
-        self.start()
-        ranks = self._ranks().size
-        left = max(0, self.budget - self.position) // ranks
-        return choosing.MixtureSampler(self, sizes, left if length is None else length, self.seed)
+        return choosing.MixtureSampler(self, sizes, length, self.seed)
 
     # -- the state of a run
 
@@ -211,6 +208,11 @@ class MixtureCallback:
             name: self._ledger.total.get(name, 0) + self._ledger.ranks * self._ledger.fresh.get(name, 0)
             for name in self.domains
         }
+
+    @property
+    def left(self) -> int:
+        """Draws of the budget that are left for this rank."""
+        return max(0, self.budget - self.position) // self._ranks().size
 
     @property
     def here(self) -> tuple[int, int, Mapping[str, int]]:
@@ -251,8 +253,8 @@ class MixtureCallback:
         """Get or create the allocation; done by the first use of anything else."""
         if self._started:
             return
-        self._started = True
         ranks = self._ranks()
+        self._started = True
         self._ledger.ranks = ranks.size
         failure: Exception | None = None
         if ranks.rank == 0:

@@ -16,6 +16,10 @@ class Mixing(Protocol):
     def weights(self) -> Mapping[str, float]: ...
 
     @property
+    def left(self) -> int:
+        """Draws of the budget that are left for this rank."""
+
+    @property
     def here(self) -> tuple[int, int, Mapping[str, int]]:
         """Rank, draws of this rank so far, and the same by domain."""
 
@@ -56,10 +60,10 @@ class MixtureSampler:
     sizes:
         Items by domain, in the order of concatenation.
     length:
-        Draws of one pass, on this rank.
+        Draws of one pass, on this rank; by default what is left of the budget.
     """
 
-    def __init__(self, mixing: Mixing, sizes: Mapping[str, int], length: int, seed: int = 0) -> None:
+    def __init__(self, mixing: Mixing, sizes: Mapping[str, int], length: int | None, seed: int = 0) -> None:
         for name, size in sizes.items():
             if size < 1:
                 raise ValueError(f"domain '{name}' has {size} items; leave it out, or give it some")
@@ -68,12 +72,12 @@ class MixtureSampler:
         self._orders: dict[str, tuple[int, Sequence[int]]] = {}
 
     def __len__(self) -> int:
-        return self._length
+        return self._mixing.left if self._length is None else self._length
 
     def __iter__(self) -> Iterator[int]:
         rank, first, drawn = self._mixing.here
         cursors = {name: drawn.get(name, 0) for name in self._sizes}
-        for index in range(first, first + self._length):
+        for index in range(first, first + len(self)):
             shares = {name: share for name, share in self._mixing.weights.items() if name in self._sizes}
             name = pick(shares if sum(shares.values()) > 0 else self._sizes, point(self._seed, rank, index))
             yield self._first[name] + self._item(name, rank, cursors[name])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Protocol
+
+from service.client.errors import WrongSettings
 
 
 class Group(Protocol):
@@ -54,8 +57,18 @@ class TorchGroup:
 
 
 def find_group() -> Group:
-    """The process group that is set up by now; torch is looked at only where the script has imported it."""
+    """The process group that is set up by now; torch is looked at only where the script has imported it.
+
+    Raises `WrongSettings` where a launcher started several ranks that do not know each other yet: each would report
+    as if it were alone.
+    """
     dist = sys.modules.get("torch.distributed")
-    if dist is not None and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        return TorchGroup()
+    if dist is not None and dist.is_available() and dist.is_initialized():
+        return TorchGroup() if dist.get_world_size() > 1 else Alone()
+    ranks = os.environ.get("WORLD_SIZE", "1")
+    if ranks.isdigit() and int(ranks) > 1:
+        raise WrongSettings(
+            f"WORLD_SIZE is {ranks} and torch.distributed is not set up yet; use the callback after "
+            f"init_process_group, or pass group="
+        )
     return Alone()

@@ -1,7 +1,9 @@
 """Lightning: count each training batch, report after validation, live in the checkpoint.
 
 A batch is a mapping (or a tuple) that holds its samples' domains under `domain_key`; the held-out loss of each
-target is logged as `loss_key`, e.g. `self.log("val_loss/ct", ..., add_dataloader_idx=False, sync_dist=True)`.
+target is logged as `loss_key`, e.g. `self.log("val_loss/ct", ..., add_dataloader_idx=False, sync_dist=True)`. With
+`callback.sampler(...)` say `Trainer(use_distributed_sampler=False)`: it draws for each rank by itself, and what
+Lightning would put around it lists all draws in advance, by the mixture of the first day.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from service.client import AllocationClient, MixtureCallback, Refused, Unauthorized, Unreachable
+from service.client import AllocationClient, MixtureCallback, Refused, Unauthorized, Unreachable, WrongSettings
 from tests.service.client.scripted import Said, Scripted, Seen, answer
 
 pytestmark = pytest.mark.usefixtures("token")
@@ -270,6 +270,18 @@ def test_a_site_that_joins_is_reported_and_can_be_drawn_from(service: Scripted) 
         train(mixture, 100)
     assert set(reports(service)[-1]["draws"]) == {"a", "b", "c"}
     assert reports(service)[-1]["eval_loss"]["c"] is None
+
+
+def test_ranks_that_do_not_know_each_other_yet(service: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    mixture = callback(service)
+    mixture.sampler({"a": 1, "b": 1})
+    with pytest.raises(WrongSettings, match=r"WORLD_SIZE is 4 .* init_process_group"):
+        mixture.choose()
+    assert service.seen == []
+    monkeypatch.delenv("WORLD_SIZE")
+    assert mixture.choose() in ("a", "b")
+    mixture.close()
 
 
 def test_epochs_are_enough(service: Scripted) -> None:
