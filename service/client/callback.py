@@ -269,7 +269,7 @@ class MixtureCallback:
         self._desk.restore(word["desk"], resend=False)
 
     def close(self) -> None:
-        """Wait for the last report to be delivered, at most the client's deadline."""
+        """Wait for the last report to be delivered, at most the client's deadline; closes the client, too."""
         self._desk.close()
 
     def __enter__(self) -> MixtureCallback:

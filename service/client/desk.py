@@ -50,7 +50,7 @@ class Desk:
     def send(self, report: dict[str, Any], say: Say) -> None:
         self._pending = report
         if self._mail is None:
-            say(Unreachable("the service was never reached"))
+            say(Unreachable("this callback is closed"))
         else:
             self._mail.send(report)
 
