@@ -39,7 +39,7 @@ def service(weather: Scripted) -> Scripted:
 
 
 def callback(service: Scripted, **more: Any) -> MixtureCallback:
-    more.setdefault("client", AllocationClient(service.url, queue=":memory:", deadline=0.4))
+    more.setdefault("client", AllocationClient(service.url, queue=":memory:", deadline=1.5))
     return MixtureCallback("run", ["a", "b"], budget=1_000, interval=100, **more)
 
 
@@ -83,7 +83,7 @@ def test_reports_hold_what_was_counted(service: Scripted) -> None:
 
 def test_training_does_not_wait_for_a_slow_service(service: Scripted) -> None:
     def slow(seen: Seen) -> Said:
-        time.sleep(0.3 if seen.path.endswith("/reports") else 0)
+        time.sleep(1.0 if seen.path.endswith("/reports") else 0)
         return moving(seen)
 
     service.otherwise = slow
@@ -93,7 +93,7 @@ def test_training_does_not_wait_for_a_slow_service(service: Scripted) -> None:
         before = time.monotonic()
         mixture.report({"a": 1.0, "b": 1.0})
         mixture.count("a", 20)
-        assert time.monotonic() - before < 0.1
+        assert time.monotonic() - before < 0.5
         mixture.count("a", 10)
         assert mixture.weights == pytest.approx(mixture_at(100))
 

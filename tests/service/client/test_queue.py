@@ -33,7 +33,7 @@ def away(seen: Seen) -> Said:
 
 
 def quick(weather: Scripted, queue: Path, **more: Any) -> AllocationClient:
-    return AllocationClient(weather.url, queue=queue, deadline=0.5, **more)
+    return AllocationClient(weather.url, queue=queue, deadline=0.8, **more)
 
 
 def test_reports_wait_and_are_resent_in_order(weather: Scripted, tmp_path: Path) -> None:
