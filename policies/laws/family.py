@@ -98,18 +98,24 @@ class Fit:
     hyper: priors.Hyper
 
 
-def fit_family(setting: Setting, start: Array | None, noise: Array | None) -> Fit:
-    """Penalised maximum a posteriori fit, from several starts or from an earlier fit with its noise."""
+def fit_family(setting: Setting, start: Array | None, noise: Array | None, *, anew: bool = False) -> Fit:
+    """Penalised maximum a posteriori fit, from several starts or from an earlier fit with its noise.
+
+    With `anew` an earlier fit has to hold its own against the other starts, target by target: a fit that
+    only ever goes on from the last one can stay in a valley that later rows no longer support.
+    """
     cold = start is None
     if start is not None:
         setting = setting.correlated(start)
     sd: Array = np.full(len(setting.rows.targets), FAR_GUESS) if noise is None else noise
     batch = setting.batch(sd, start)
-    begins = priors.starts(batch.centre, batch.free) if start is None else [start]
     iterations, close = (COLD, CLOSE) if cold else (WARM, CLOSE_WARM)
-    found = [
-        minimise(setting.model, batch, begin, iterations=iterations, tolerance=close, far=cold) for begin in begins
-    ]
+    found = []
+    if start is not None:
+        found = [minimise(setting.model, batch, start, iterations=iterations, tolerance=close)]
+    if cold or anew:
+        begins = priors.starts(batch.centre, batch.free)
+        found += [minimise(setting.model, batch, b, iterations=COLD, tolerance=close, far=True) for b in begins]
     best = np.argmin(np.array([f.cost for f in found]), axis=0)
     theta = np.array([found[k].theta[i] for i, k in enumerate(best)])
     rounds = (ROUNDS_RUNS if setting.many else ROUNDS) if cold else 1

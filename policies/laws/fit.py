@@ -75,11 +75,12 @@ def fit_rows(
     seed: int = 0,
     transfer: bool = True,
     families: Sequence[str] | None = None,
+    anew: bool = False,
 ) -> tuple[JointLaw, WarmStart]:
     """`fit_joint_law` on checked rows, with the start for the next fit.
 
-    `warm` is the start left by an earlier fit over the same names. Without `transfer` a target that
-    is a domain learns from its own draws only.
+    `warm` is the start left by an earlier fit over the same names; with `anew` other starts are tried
+    beside it. Without `transfer` a target that is a domain learns from its own draws only.
     """
     skip = burn_in_row(rows)
     burn_in = float(rows.total[skip]) if skip else 0.0
@@ -99,7 +100,7 @@ def fit_rows(
     ]
     starts = None if warm is None else _restart(warm, warm.thetas, centre, total_ref, time_ref, first)
     before = None if warm is None else warm.noise
-    fits = [fit_family(s, None if starts is None else starts[k], before) for k, s in enumerate(settings)]
+    fits = [fit_family(s, None if starts is None else starts[k], before, anew=anew) for k, s in enumerate(settings)]
     again = (
         [fit.theta for fit in fits] if warm is None else _restart(warm, warm.parts, centre, total_ref, time_ref, first)
     )

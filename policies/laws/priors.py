@@ -25,7 +25,7 @@ FLOOR_PRIOR = (0.4, 1.0)
 ALPHA_PRIOR = (0.35, 0.5)
 BETA_PRIOR = (0.35, 0.5)
 G_PRIOR = (0.9, 1.2)  # median, sd of the logit
-TRANSFER_PRIOR = (0.3, 1.8)
+TRANSFER_PRIOR = (0.3, 1.8)  # of up to five domains; of more each, so much that all others give the same in all
 START_PRIOR = (0.1, 1.5)  # what the untrained model knows, in totals of the first row
 NO_TRANSFER = -12.0  # log of a transfer that cannot be felt
 SCALE_PRIOR = (0.6, 1.5)
@@ -78,7 +78,13 @@ def hand_set(domains: int) -> Hyper:
     mean[G], sd[G] = np.log(G_PRIOR[0] / (1 - G_PRIOR[0])), G_PRIOR[1]
     mean[SCALE], sd[SCALE] = np.log(SCALE_PRIOR[0]), SCALE_PRIOR[1]
     sd[D] = COVARIATE_SD
-    return Hyper(mean, sd, np.full(domains, np.log(TRANSFER_PRIOR[0])), TRANSFER_PRIOR[1])
+    return Hyper(mean, sd, np.full(domains, _foreign(domains)), TRANSFER_PRIOR[1])
+
+
+def _foreign(domains: int) -> float:
+    """Prior mean of log tau. Were it the same for any number of domains, twenty of them would seem to live on
+    gifts, and what own draws do could only be explained by an exponent that no law has."""
+    return float(np.log(TRANSFER_PRIOR[0] * 4.0 / max(domains - 1, 4)))
 
 
 def learn(

@@ -29,6 +29,8 @@ from policies.transfer_law.summary import explain, summarise
 
 Array = NDArray[np.float64]
 
+ANEW = 8  # each so many refits the last fit has to hold its own against other starts
+
 
 class LawPolicy(BasePolicy):
     """Shared by `transfer_law` and `own_law`: the second knows no transfer and does not probe.
@@ -189,7 +191,8 @@ class LawPolicy(BasePolicy):
             return None, None, f"no loss of target '{missing}' was measured yet"
         try:
             with np.errstate(all="ignore"):
-                law, warm = fit_rows(rows, warm=state.warm, transfer=self.transfer)
+                anew = state.refits % ANEW == 0
+                law, warm = fit_rows(rows, warm=state.warm, transfer=self.transfer, anew=anew)
             if not all(np.all(np.isfinite(f.theta)) and np.all(np.isfinite(f.covariance)) for f in law.families):
                 return None, None, "the fit has no finite optimum"
         except Exception as error:

@@ -11,13 +11,20 @@ from policies.allocation.value import HubScores
 from policies.history import LIMIT
 from policies.laws import JointLaw, Rows
 
+FEW = 0.08  # part of the targets, by weight, that may look steeper than a scaling law
+
 
 def steep(law: JointLaw, targets: Mapping[str, float], steepest: float) -> str:
-    """Why the law should not lead, if so: losses that fall faster than any scaling law are in a transition."""
-    found = {t: a for t, a in zip(law.targets, law.exponents.tolist(), strict=True) if targets.get(t, 0) > 0}
-    name = max(found, key=lambda target: (found[target], target))
-    if found[name] <= steepest:
+    """Why the law should not lead, if so: losses that fall faster than any scaling law are in a transition.
+
+    One target of very many may look so by chance; more than a few, by weight, may not.
+    """
+    total = sum(targets.get(t, 0.0) for t in law.targets)
+    counted = zip(law.targets, law.exponents.tolist(), strict=True)
+    found = {t: a for t, a in counted if targets.get(t, 0.0) > 0 and a > steepest}
+    if sum(targets[t] for t in found) < FEW * total or not found:
         return ""
+    name = max(found, key=lambda target: (found[target], target))
     return (
         f"the loss of {name} falls with exponent {found[name]:.1f}, which is no scaling law's (at most "
         f"{steepest:g}); the baseline mixture is kept until it does"
