@@ -1,0 +1,68 @@
+"""The Jobs server of a Ray cluster, as far as it is needed here; its errors become one sentence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from service.jobs.errors import BadJob, JobsUnreachable
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8265"
+_OVERRIDES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")  # Ray prefers these to the address it is given
+_TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+
+
+def connect(address: str | None) -> Any:
+    """A `JobSubmissionClient`. Without `address`: the environment's, or else this machine's.
+
+    Raises
+    ------
+    BadJob
+        Where the address is none, or the cluster wants a token and none (or a wrong one) is at hand.
+    JobsUnreachable
+        Where nothing answers.
+    """
+    url = address or next((os.environ[name] for name in _OVERRIDES if os.environ.get(name)), DEFAULT_ADDRESS)
+    if not url.startswith(("http://", "https://")):
+        raise BadJob(f"--address {url}: give the dashboard's address, such as {DEFAULT_ADDRESS}")
+    # Set before Ray is imported, and never left to a token file that some other program wrote once.
+    os.environ.setdefault("RAY_AUTH_MODE", "token" if any(map(os.environ.get, _TOKENS)) else "disabled")
+    for name in _OVERRIDES:
+        os.environ.pop(name, None)
+    from ray.job_submission import JobSubmissionClient
+
+    with answering(url):
+        return JobSubmissionClient(url)
+
+
+@contextmanager
+def answering(url: str) -> Iterator[None]:
+    """What the Jobs SDK raises, in one sentence of ours."""
+    import requests
+
+    try:
+        yield
+    except (ConnectionError, requests.exceptions.RequestException) as error:
+        if getattr(getattr(error, "response", None), "status_code", None) in (401, 403):
+            raise _refused(url) from None
+        why = f"no Ray Jobs server answers at {url}"
+        raise JobsUnreachable(f"{why}; is the cluster up, and is this the dashboard's address?") from None
+    except RuntimeError as error:
+        text = str(error)
+        if "401" in text or "uthentication" in text:
+            raise _refused(url) from None
+        raise JobsUnreachable(f"the Ray Jobs server at {url} failed: {_last_line(text)}") from None
+
+
+def _refused(url: str) -> BadJob:
+    return BadJob(
+        f"the cluster at {url} wants another token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to its file"
+    )
+
+
+def _last_line(text: str) -> str:
+    """Ray sends whole tracebacks back; the last line names the cause."""
+    lines = [line.strip() for line in text.replace("\\n", "\n").splitlines() if line.strip(' "}')]
+    return lines[-1].rstrip('"}. ') if lines else "it gave no reason"

@@ -1,0 +1,80 @@
+"""What is checked before anything is sent, and a job that cannot work on the cluster."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from service.config import BadConfig, load_config
+from service.jobs import BadJob, JobsUnreachable
+from service.jobs.server import connect
+from service.jobs.submit import Order, checked, entrypoint
+from service.runs import store_url
+from tests.service.jobs.conftest import isthmus, job_of, wait_for, write_run
+
+
+def test_paths_start_where_the_cluster_sees_them(tmp_path: Path) -> None:
+    file = write_run(tmp_path, "r")
+    here = checked(Order(file))
+    there = checked(Order(file, name="other", root=Path("/shared/isthmus"), overrides=("seed=3",)))
+    assert here.runs == str(tmp_path / "runs")
+    assert (there.name, there.seed, there.runs) == ("other", 3, "/shared/isthmus/runs")
+    assert there.data.root == "/shared/isthmus/volumes"
+
+
+def test_the_entrypoint_survives_the_shell(tmp_path: Path) -> None:
+    order = Order(tmp_path / "a.yaml", attempts=4, compare="uniform", python="/opt/my env/python")
+    assert entrypoint(order) == (
+        "'/opt/my env/python' -m service.jobs.inside config.yaml --attempts 4 --compare uniform"
+    )
+
+
+def test_wrong_orders_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    file = write_run(tmp_path, "r")
+    with pytest.raises(BadJob, match="--attempts is 0; give 1 or more"):
+        checked(Order(file, attempts=0))
+    with pytest.raises(BadConfig, match="no such policy"):
+        checked(Order(file, compare="unifrom"))
+    with pytest.raises(BadConfig, match="budgt: there is no such key"):
+        checked(Order(file, overrides=("budgt=1",)))
+    with pytest.raises(BadJob, match="give the dashboard's address"):
+        connect("10.0.0.1:6379")
+
+
+def test_nobody_answers_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as held:  # bound and not listening: refused, and nobody else can take the port
+        held.bind(("127.0.0.1", 0))
+        with pytest.raises(JobsUnreachable, match="no Ray Jobs server answers at http"):
+            connect(f"http://127.0.0.1:{held.getsockname()[1]}")
+
+
+def test_a_store_named_by_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ISTHMUS_STORE", "postgresql+psycopg://u:p@db/isthmus")
+    assert store_url("$ISTHMUS_STORE") == store_url("${ISTHMUS_STORE}") == "postgresql+psycopg://u:p@db/isthmus"
+    assert store_url("sqlite:////a/b.db") == "sqlite:////a/b.db"
+    config = load_config(write_run(tmp_path, "r", store="$ISTHMUS_STORE"))
+    assert config.store == "$ISTHMUS_STORE", "the password is never written into a run's folder"
+    monkeypatch.delenv("ISTHMUS_STORE")
+    with pytest.raises(BadConfig, match="ISTHMUS_STORE is not set here"):
+        store_url("$ISTHMUS_STORE")
+
+
+@pytest.mark.ray
+def test_wrong_data_on_the_cluster_is_said_once(cluster: str, tmp_path: Path) -> None:
+    """The code travels (the cluster has none of this checkout on its path), and wrong input is not tried again."""
+    file = write_run(tmp_path, "nodata")
+    job = job_of(isthmus("submit", file, "--root", tmp_path / "elsewhere", "--address", cluster, "--attempts", "5"))
+    listed = isthmus("status", "--json", "--address", cluster)
+    assert [found["id"] for found in json.loads(listed)] == [job]
+    wait_for(lambda: json.loads(isthmus("status", job, "--json", "--address", cluster))[0]["status"] == "FAILED")
+    log = isthmus("logs", "nodata", "--address", cluster)
+    assert "py_modules_files/isthmus-0.1.0+job." in log
+    assert log.count("isthmus: ") == 1
+    assert str(tmp_path / "elsewhere") in log
+    told = isthmus("status", job, "--address", cluster)
+    assert "FAILED, exit code 2" in told
+    assert "no job and no submitted run is called 'other'" in isthmus("stop", "other", "--address", cluster, code=2)
+    assert "is not at work (FAILED)" in isthmus("stop", job, "--address", cluster)
