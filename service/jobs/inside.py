@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,6 @@ from service.pretrain.begin import settle_name
 from service.pretrain.console import Console
 
 PAUSE_SECONDS = 10.0  # between attempts: Ray needs a moment to see that workers and actors are gone
-SETTLED = "settled.yaml"
 
 
 def on_this_cluster(config: Config) -> Config:
@@ -75,9 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.line(f"code from {Path(__file__).resolve().parents[2]}")
     with reported():
         config = on_this_cluster(settle_name(load_config(asked.config), console))
-        settled = asked.config.with_name(SETTLED)
+    with tempfile.TemporaryDirectory(prefix="isthmus-job-") as folder:  # where the given file lies may be read-only
+        settled = Path(folder) / "config.yaml"
         save_config(config, settled)
-    return supervise(lambda: pretrain_command(settled, config, asked.compare), asked.attempts, console, asked.pause)
+        return supervise(lambda: pretrain_command(settled, config, asked.compare), asked.attempts, console, asked.pause)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:

@@ -16,7 +16,8 @@ from service.journal import Journal, decision_of
 from tests.service.jobs.conftest import isthmus, job_of, wait_for, write_run
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
-LONG = {"budget": 6400, "ray": {"workers": 2}}
+# Few refits: on two busy cores the tracker, which is nicer than training, is behind for a minute after fifty.
+LONG = {"budget": 6400, "interval": 256, "tracking": {"flush_seconds": 240}}
 
 
 def status(cluster: str, job: str) -> str:
@@ -45,13 +46,13 @@ def test_a_stopped_job_is_gone_on_with_by_submitting_again(cluster: str, tmp_pat
     first = job_of(isthmus("submit", file, "--address", cluster))
     refused = isthmus("submit", file, "--address", cluster, code=2)
     assert f"run 'long' is being trained by job {first} already" in refused
-    wait_for(lambda: "960/6,400" in isthmus("logs", first, "--address", cluster))
+    wait_for(lambda: "896/6,400" in isthmus("logs", first, "--address", cluster))
     assert f"job {first}: STOPPED" in isthmus("stop", "long", "--address", cluster)
     log = isthmus("logs", first, "--address", cluster)
     assert "stopped; go on with" in log
     assert "attempt 1 of" not in log
     before = decisions(run)
-    assert 0 < len(before) < 51
+    assert 0 < len(before) < 26
     assert tracked(tmp_path / "runs", "long") == ["KILLED"], "the run ended in order, not by SIGKILL"
 
     second = job_of(isthmus("submit", file, "--address", cluster))
@@ -60,7 +61,7 @@ def test_a_stopped_job_is_gone_on_with_by_submitting_again(cluster: str, tmp_pat
     assert "6,400/6,400 100%" in followed
     assert status(cluster, second) == "SUCCEEDED"
     after = decisions(run)
-    assert len(after) == 51
+    assert len(after) == 26
     assert {position: after[position] for position in before} == before
     assert tracked(tmp_path / "runs", "long") == ["FINISHED"]
     assert not (tmp_path / "runs" / "long-2").exists()
@@ -69,13 +70,13 @@ def test_a_stopped_job_is_gone_on_with_by_submitting_again(cluster: str, tmp_pat
 def test_a_driver_that_dies_is_begun_again_in_its_job(cluster: str, tmp_path: Path) -> None:
     file, run = write_run(tmp_path, "killed", **LONG), tmp_path / "runs" / "killed"
     job = job_of(isthmus("submit", file, "--address", cluster, "--attempts", "2"))
-    wait_for(lambda: "960/6,400" in isthmus("logs", job, "--address", cluster))
+    wait_for(lambda: "896/6,400" in isthmus("logs", job, "--address", cluster))
     os.kill(driver_of(run), signal.SIGKILL)
     log = isthmus("logs", job, "--follow", "--address", cluster)
     assert "attempt 1 of 2 ended by signal 9" in log
     assert "goes on from the checkpoint at draw" in log
     assert status(cluster, job) == "SUCCEEDED"
-    assert len(decisions(run)) == 51
+    assert len(decisions(run)) == 26
     assert tracked(tmp_path / "runs", "killed") == ["FINISHED"]
 
 

@@ -46,13 +46,14 @@ def test_pip_installs_it_where_ray_would_and_an_installed_copy_packs_the_same(bu
     pip = [sys.executable, "-m", "pip", "install", "-qq", "--no-index", "--target", str(site), str(built)]
     subprocess.run(pip, check=True, capture_output=True)
     assert not (ROOT / "build").exists()
-    code = "import sys, pathlib; from service.jobs.wheel import job_wheel; print(job_wheel(pathlib.Path(sys.argv[1])).name)"
+    code = "import sys; from pathlib import Path; from service.jobs.wheel import job_wheel\n"
+    code += "print(job_wheel(Path(sys.argv[1])).name)"
     out = tmp_path / "out"
     out.mkdir()
     python = home / "bin" / "python"
     # Only what packs is imported; the rest of the dependencies are not in that environment.
     stub = f"import sys, types; m = types.ModuleType('service.jobs'); m.__path__ = [{str(site / 'service' / 'jobs')!r}]"
-    stub += "; sys.modules['service.jobs'] = m; " + code
+    stub += "; sys.modules['service.jobs'] = m\n" + code
     told = subprocess.check_output([python, "-c", stub, str(out)], text=True, cwd=tmp_path)
     assert told.strip() == built.name
 
