@@ -124,6 +124,10 @@ class BasePolicy(abc.ABC):
     def law(self) -> JointLaw | None:
         return None
 
+    def fits_on(self, report: LossReport) -> bool:
+        """Whether observing `report` next will cost a fit, so that whoever serves many policies may queue it."""
+        return False
+
     def propose(self) -> Decision:
         """The mixture for the next interval. Has no side effect: asked twice, it answers the same."""
         if self._decision is None:

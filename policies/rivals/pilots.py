@@ -64,6 +64,9 @@ class PilotPolicy(Rival):
         "usage": (1.0, 1e6),
     }
 
+    def fits_on(self, report: LossReport) -> bool:
+        return "settled" not in self._now
+
     @abc.abstractmethod
     def _optimum(self, blocks: Sequence[Block]) -> tuple[Mapping[str, float], str] | None:
         """The best mixture by the regression and a sentence on it; None where the pilots do not suffice."""

@@ -14,6 +14,7 @@ from policies.allocation.plan import intervals, scores
 from policies.allocation.problem import Problem, make_problem
 from policies.allocation.value import HubScores
 from policies.history import History, Row
+from policies.intake import decision_position
 from policies.laws import JointLaw, Rows, WarmStart, fit_rows
 from policies.policy import BasePolicy
 from policies.records import Decision, LossReport
@@ -50,6 +51,12 @@ class LawPolicy(BasePolicy):
     def law(self) -> JointLaw | None:
         """The law of the latest fit that succeeded."""
         return self._law
+
+    def fits_on(self, report: LossReport) -> bool:
+        if len(self._history.rows) < 2:  # with this report and the one before it, too few for a fit
+            return False
+        position = decision_position(report.position, self.interval)
+        return position >= self.budget or not nothing_new(report.position, self._now.fitted_at)
 
     # -- hooks of the base class ---------------------------------------------------------------
 

@@ -1,12 +1,24 @@
 """The journal: what was asked, what was answered and why, on disk before anyone acts on it."""
 
-from service.journal.errors import AllocationExists, Fenced, JournalDamaged, JournalError, NoSuchAllocation
+from service.journal.catalog import Entry
+from service.journal.errors import (
+    AllocationExists,
+    Archived,
+    Fenced,
+    JournalDamaged,
+    JournalError,
+    NoSuchAllocation,
+    StoreLost,
+    TooManyAllocations,
+)
 from service.journal.event import Event, decision_of, report_of
 from service.journal.journal import Journal
 from service.journal.store import Snapshot, Watermark
 
 __all__ = [
     "AllocationExists",
+    "Archived",
+    "Entry",
     "Event",
     "Fenced",
     "Journal",
@@ -14,6 +26,8 @@ __all__ = [
     "JournalError",
     "NoSuchAllocation",
     "Snapshot",
+    "StoreLost",
+    "TooManyAllocations",
     "Watermark",
     "decision_of",
     "report_of",

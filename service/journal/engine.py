@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
-from service.journal.errors import JournalError
-from service.journal.schema import metadata
+from service.journal.errors import JournalError, StoreLost, said
+from service.journal.migrations import NewerStore, upgrade
 
 BUSY_SECONDS = 60
+POOL = 5  # connections to a server that a process keeps open; as many again for a moment
+CONNECT_SECONDS = 10
 
 
 def is_sqlite(url: str) -> bool:
@@ -20,19 +24,47 @@ def is_sqlite(url: str) -> bool:
     return make_url(url).get_backend_name() == "sqlite"
 
 
-def open_engine(url: str) -> Engine:
-    """An engine on `url` with all tables in place; `JournalError` if it cannot be opened."""
+def open_engine(url: str, *, shared: bool = False) -> Engine:
+    """An engine on `url` with all tables in place; `JournalError` if it cannot be opened.
+
+    `shared` is for a service, which reads while it writes: a SQLite file then gets a write-ahead
+    log (kept by the file from then on), so that neither waits for the other. A commit returns after
+    the disk has it, either way.
+    """
+    engine = None
     try:
-        engine = create_engine(url)
+        url = settled(url)
+        engine = create_engine(url, **({} if is_sqlite(url) else _server_options()))
         if is_sqlite(url):
             _make_folder(engine)
-            event.listen(engine, "connect", _durable)
+            event.listen(engine, "connect", _shared if shared else _durable)
             event.listen(engine, "begin", _begin)
         with engine.execution_options(write=True).begin() as connection:
-            metadata.create_all(connection)
-    except (ArgumentError, SQLAlchemyError, OSError, ImportError) as error:
-        raise JournalError(f"store {_without_password(url)} cannot be opened: {_first_line(error)}") from error
+            upgrade(connection)
+    except (ArgumentError, SQLAlchemyError, OSError, ImportError, NewerStore) as error:
+        if engine is not None:
+            engine.dispose()
+        kind = StoreLost if isinstance(error, OperationalError | OSError) else JournalError
+        raise kind(f"store {without_password(url)} cannot be opened: {said(error)}") from error
     return engine
+
+
+def settled(url: str) -> str:
+    """The URL with its driver: what hosts and tools hand out as `postgres://` is the driver we ship."""
+    for short in ("postgres://", "postgresql://"):
+        if url.startswith(short):
+            return f"postgresql+psycopg://{url.removeprefix(short)}"
+    return url
+
+
+def _server_options() -> dict[str, Any]:
+    """A connection that the server has dropped is noticed before it is used, not by the first statement."""
+    return {
+        "pool_pre_ping": True,
+        "pool_size": POOL,
+        "max_overflow": POOL,
+        "connect_args": {"connect_timeout": CONNECT_SECONDS},
+    }
 
 
 def _make_folder(engine: Engine) -> None:
@@ -41,15 +73,24 @@ def _make_folder(engine: Engine) -> None:
 
 
 def _durable(connection: Any, _record: Any) -> None:
-    """No write-ahead log (it fails on network file systems); a commit returns after the disk has it."""
+    """A commit returns after the disk has it; no write-ahead log (it fails on network file systems)."""
     connection.isolation_level = None  # the driver would begin transactions late; `_begin` does it instead
-    for pragma in (
-        f"busy_timeout={BUSY_SECONDS * 1000}",
-        "journal_mode=DELETE",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ):
+    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _shared(connection: Any, record: Any) -> None:
+    """The same with a write-ahead log; where the file system has none, SQLite stays without."""
+    _durable(connection, record)
+    until = time.monotonic() + BUSY_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:  # SQLite does not wait for others here, whatever its time-out
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _begin(connection: Connection) -> None:
@@ -58,13 +99,9 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """The URL for people: a password never reaches a log or an error text."""
     try:
         return make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
         return "(not a database URL)"
-
-
-def _first_line(error: BaseException) -> str:
-    cause = getattr(error, "orig", None) or error
-    return (str(cause).splitlines() or [type(cause).__name__])[0]

@@ -12,16 +12,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from service.journal import schema
-from service.journal.errors import AllocationExists, JournalDamaged
+from service.journal.catalog import Catalog
+from service.journal.errors import AllocationExists, Archived, JournalDamaged, TooManyAllocations
 from service.journal.event import Event, canonical, chain
-from service.journal.store import Store
+from service.journal.store import Snapshot
 
 _NEVER_LEFT_BEHIND = ("allocation", "mode", "rewind")  # what a person set does not come undone with the training
 
 
-class Journal(Store):
+class Journal(Catalog):
     """Events of allocations on SQLite or PostgreSQL.
 
     Parameters
@@ -30,6 +32,8 @@ class Journal(Store):
         SQLAlchemy URL, for example ``sqlite:////runs/demo/journal.db``.
     clock:
         Seconds since 1970; an argument so that tests can set it.
+    shared:
+        Whether many read while one writes, as in the service; see `engine.open_engine`.
 
     Raises
     ------
@@ -39,54 +43,40 @@ class Journal(Store):
 
     # -- allocations
 
-    def create(self, allocation: str, spec: Mapping[str, Any]) -> Event:
-        """Begin an allocation. The same spec again returns what is there; another raises `AllocationExists`."""
+    def create(
+        self,
+        allocation: str,
+        spec: Mapping[str, Any],
+        *,
+        project: str | None = None,
+        name: str | None = None,
+        most: int | None = None,
+    ) -> Event:
+        """Begin an allocation, as `name` of `project` where it belongs to one.
+
+        The same spec again returns what is there; another raises `AllocationExists`. Raises
+        `TooManyAllocations` where the project has `most` that are not archived.
+        """
         text = canonical(spec)
+        values = {"id": allocation, "spec": text, "project": project, "name": name}
+        try:
+            return self._create(values, most)
+        except IntegrityError:  # somebody else was creating it just now
+            return self._create(values, most)
+
+    def archive(self, allocation: str, why: str = "") -> Event:
+        """Take no more reports; what is there stays and can be read. Archived twice is archived once."""
         with self._write() as connection:
-            row = connection.execute(
-                select(schema.allocations).where(schema.allocations.c.id == allocation)
-            ).one_or_none()
-            if row is None:
-                now = self._clock()
-                connection.execute(
-                    insert(schema.allocations).values(
-                        id=allocation, spec=text, created_at=now, attempt=0, epoch=0, head=""
-                    )
-                )
-                return self._insert(connection, self._locked(connection, allocation), "allocation", text, 0, None)
-            if json.loads(row.spec) != json.loads(text):
-                raise AllocationExists(
-                    f"allocation '{allocation}' exists with another specification; choose another name"
-                )
-            return self._first(connection, allocation)
-
-    def allocations(self) -> list[str]:
-        """Names of all allocations, oldest first."""
-        with self._read() as connection:
-            query = select(schema.allocations.c.id).order_by(schema.allocations.c.created_at, schema.allocations.c.id)
-            return list(connection.execute(query).scalars())
-
-    def spec(self, allocation: str) -> dict[str, Any]:
-        with self._read() as connection:
-            return dict(json.loads(self._row(connection, allocation).spec))
-
-    def attempt(self, allocation: str) -> int:
-        with self._read() as connection:
-            return int(self._row(connection, allocation).attempt)
-
-    def head(self, allocation: str) -> str:
-        """Digest of the last event; a checkpoint keeps it, to know later which journal it belongs to."""
-        with self._read() as connection:
-            return str(self._row(connection, allocation).head)
-
-    def open(self, allocation: str) -> int:
-        """Become the owner; returns the epoch to write with. Whoever owned it before is fenced out."""
-        with self._write() as connection:
-            epoch = int(self._locked(connection, allocation).epoch) + 1
-            connection.execute(
-                update(schema.allocations).where(schema.allocations.c.id == allocation).values(epoch=epoch)
+            row = self._locked(connection, allocation)
+            if row.archived_at is not None:
+                taken = self._find(connection, allocation, "archived")
+                if taken is not None:
+                    return taken
+            table = schema.allocations
+            connection.execute(update(table).where(table.c.id == allocation).values(archived_at=self._clock()))
+            return self._insert(
+                connection, row, "archived", canonical({"why": why}), self._reached(connection, allocation), "archived"
             )
-            return epoch
 
     # -- events
 
@@ -100,20 +90,27 @@ class Journal(Store):
         position: int = 0,
         once: str | None = None,
         instead_of: Event | None = None,
+        snapshot: Snapshot | None = None,
     ) -> tuple[Event, bool]:
         """Commit one event; returns it and True, or the one that had taken `once` before and False.
 
-        `instead_of` becomes inactive in the same transaction. Raises `Fenced` where `epoch` is no longer the newest.
+        In the same transaction `instead_of` becomes inactive, and `snapshot` is kept. Raises `Fenced` where
+        `epoch` is no longer the newest, `Archived` where the allocation takes nothing more.
         """
         text = canonical(body)
+        state = None if snapshot is None else canonical(snapshot.state)
         with self._write() as connection:
             row = self._locked(connection, allocation, epoch)
+            if row.archived_at is not None:
+                raise Archived(f"allocation '{row.name or allocation}' is archived; begin another one")
             taken = None if once is None else self._find(connection, allocation, once)
             if taken is not None:
                 return taken, False
             if instead_of is not None:
                 table = schema.events
                 connection.execute(update(table).where(table.c.id == instead_of.id).values(active=False))
+            if snapshot is not None and state is not None:
+                self._keep(connection, allocation, snapshot, state)
             return self._insert(connection, row, kind, text, position, once), True
 
     def events(
@@ -124,10 +121,17 @@ class Journal(Store):
         *,
         active: bool = False,
         limit: int | None = None,
+        before: int | None = None,
     ) -> list[Event]:
-        """Events with an id above `after`, oldest first; with `active`, only those no rewind left behind."""
+        """Events with an id above `after`, oldest first; with `active`, only those no rewind left behind.
+
+        With `before`, the ones with an id below it, newest first.
+        """
         table = schema.events
-        query = select(table).where(table.c.allocation == allocation, table.c.id > after).order_by(table.c.id)
+        query = select(table).where(table.c.allocation == allocation, table.c.id > after)
+        query = query.order_by(table.c.id) if before is None else query.order_by(table.c.id.desc())
+        if before is not None:
+            query = query.where(table.c.id < before)
         if kinds is not None:
             query = query.where(table.c.kind.in_(list(kinds)))
         if active:
@@ -160,6 +164,8 @@ class Journal(Store):
         table = schema.events
         with self._write() as connection:
             row = self._locked(connection, allocation, epoch)
+            if row.archived_at is not None:
+                raise Archived(f"allocation '{row.name or allocation}' is archived; begin another one")
             attempt = int(row.attempt) + 1
             mine = table.c.allocation == allocation
             connection.execute(
@@ -195,6 +201,43 @@ class Journal(Store):
         return len(stored)
 
     # -- inside a transaction
+
+    def _create(self, values: Mapping[str, Any], most: int | None) -> Event:
+        allocation, text = str(values["id"]), str(values["spec"])
+        with self._write() as connection:
+            row = connection.execute(
+                select(schema.allocations).where(schema.allocations.c.id == allocation)
+            ).one_or_none()
+            if row is None:
+                self._check_room(connection, values["project"], most)
+                start = {"created_at": self._clock(), "attempt": 0, "epoch": 0, "head": ""}
+                connection.execute(insert(schema.allocations).values(**values, **start))
+                return self._insert(connection, self._locked(connection, allocation), "allocation", text, 0, None)
+            same = json.loads(row.spec) == json.loads(text) and row.project == values["project"]
+            if not same or row.name != values["name"]:
+                raise AllocationExists(
+                    f"allocation '{values['name'] or allocation}' exists with another specification; "
+                    "choose another name"
+                )
+            return self._first(connection, allocation)
+
+    def _check_room(self, connection: Connection, project: str | None, most: int | None) -> None:
+        if most is None:
+            return
+        table = schema.allocations
+        mine = select(func.count()).where(table.c.project == project, table.c.archived_at.is_(None))
+        if connection.execute(mine).scalar_one() >= most:
+            raise TooManyAllocations(
+                f"project '{project}' has {most} allocations, the most it may have; archive those that are done"
+            )
+
+    def _reached(self, connection: Connection, allocation: str) -> int:
+        """Position of the newest active report."""
+        table = schema.events
+        query = select(func.max(table.c.position)).where(
+            table.c.allocation == allocation, table.c.kind == "report", table.c.active
+        )
+        return int(connection.execute(query).scalar_one() or 0)
 
     def _find(self, connection: Connection, allocation: str, once: str) -> Event | None:
         table = schema.events

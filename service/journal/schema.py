@@ -1,4 +1,4 @@
-"""The tables, the same on SQLite and PostgreSQL."""
+"""The tables, the same on SQLite and PostgreSQL; `migrations/` brings a store to them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ metadata = MetaData()
 
 # `epoch` counts owners: the newest one wins, and an older one finds its number stale at its next
 # write. `head` is the digest of the last event, so that appending reads one row, not the table.
+# Those of the service belong to a project and have a name in it; a run of `isthmus pretrain` has neither.
 allocations = Table(
     "allocations",
     metadata,
@@ -30,6 +31,11 @@ allocations = Table(
     Column("attempt", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("head", String(64), nullable=False),
+    Column("project", String(100)),
+    Column("name", String(100)),
+    Column("archived_at", Double),
+    Index("uq_allocations_name", "project", "name", unique=True),
+    Index("ix_allocations_listed", "project", "created_at", "id"),
 )
 
 # `once` names what may happen only once in an attempt (one report and one decision per position);
@@ -49,6 +55,8 @@ events = Table(
     Column("digest", String(64), nullable=False),
     UniqueConstraint("allocation", "attempt", "once", name="uq_events_once"),
     Index("ix_events_allocation", "allocation", "id"),
+    Index("ix_events_once", "allocation", "once"),
+    Index("ix_events_kind", "allocation", "kind", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -69,4 +77,17 @@ watermarks = Table(
     Column("allocation", String(200), primary_key=True),
     Column("event", Integer, nullable=False),
     Column("state", Text, nullable=False),
+)
+
+# Who may use the service. The secret itself is nowhere: only its SHA-256.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("secret_hash", String(64), nullable=False),
+    Column("project", String(100), nullable=False),
+    Column("scope", String(10), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
 )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 from sqlalchemy import Connection, Row, insert, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.journal import schema
-from service.journal.engine import open_engine
-from service.journal.errors import Fenced, JournalError, NoSuchAllocation
+from service.journal.engine import is_sqlite, open_engine
+from service.journal.errors import Fenced, NoSuchAllocation, StoreLost, said
 from service.journal.event import canonical
 
 _KEPT_SNAPSHOTS = 3
@@ -39,10 +42,12 @@ class Watermark:
 class Store:
     """Everything that is kept beside the events. See `Journal` for the parameters."""
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time, shared: bool = False) -> None:
         self.url = url
         self._clock = clock
-        self._engine = open_engine(url)
+        self._engine = open_engine(url, shared=shared)
+        # SQLite lets one write at a time and makes the others look again, in no order; a lock has them queue.
+        self._turn = threading.Lock() if is_sqlite(url) else None
         self._writer = self._engine.execution_options(write=True)
 
     def __enter__(self) -> Self:
@@ -56,21 +61,10 @@ class Store:
 
     def save_snapshot(self, allocation: str, snapshot: Snapshot, *, epoch: int) -> None:
         """Keep a policy's dump; older ones than the last few are dropped, since the events can rebuild them."""
-        table = schema.snapshots
+        text = canonical(snapshot.state)
         with self._write() as connection:
             self._locked(connection, allocation, epoch)
-            connection.execute(
-                insert(table).values(
-                    allocation=allocation,
-                    event=snapshot.event,
-                    position=snapshot.position,
-                    state=canonical(snapshot.state),
-                )
-            )
-            mine = table.c.allocation == allocation
-            kept = select(table.c.id).where(mine).order_by(table.c.id.desc()).limit(_KEPT_SNAPSHOTS)
-            newest = list(connection.execute(kept).scalars())
-            connection.execute(table.delete().where(mine, table.c.id.not_in(newest)))
+            self._keep(connection, allocation, snapshot, text)
 
     def latest_snapshot(self, allocation: str) -> Snapshot | None:
         table = schema.snapshots
@@ -106,10 +100,19 @@ class Store:
     # -- inside a transaction
 
     def _read(self) -> _Transaction:
-        return _Transaction(self._engine.begin)
+        return _Transaction(self._engine.begin, "read")
 
     def _write(self) -> _Transaction:
-        return _Transaction(self._writer.begin)
+        return _Transaction(self._writer.begin, "written", self._turn)
+
+    def _keep(self, connection: Connection, allocation: str, snapshot: Snapshot, state: str) -> None:
+        table = schema.snapshots
+        values = {"allocation": allocation, "event": snapshot.event, "position": snapshot.position, "state": state}
+        connection.execute(insert(table).values(**values))
+        mine = table.c.allocation == allocation
+        kept = select(table.c.id).where(mine).order_by(table.c.id.desc()).limit(_KEPT_SNAPSHOTS)
+        newest = list(connection.execute(kept).scalars())
+        connection.execute(table.delete().where(mine, table.c.id.not_in(newest)))
 
     def _row(self, connection: Connection, allocation: str) -> Row[Any]:
         query = select(schema.allocations).where(schema.allocations.c.id == allocation)
@@ -134,20 +137,36 @@ class Store:
 class _Transaction:
     """A transaction whose failure is a `JournalError` in one sentence (a full disk, a lost server)."""
 
-    def __init__(self, begin: Callable[[], Any]) -> None:
-        self._context = begin()
+    def __init__(self, begin: Callable[[], Any], done: str, turn: AbstractContextManager[Any] | None = None) -> None:
+        self._begin, self._done, self._turn = begin, done, turn or nullcontext()
 
     def __enter__(self) -> Connection:
+        self._turn.__enter__()
         try:
+            self._context = self._begin()
             connection: Connection = self._context.__enter__()
-        except OperationalError as error:
-            raise JournalError(f"the journal cannot be reached: {error.orig}") from error
+        except BaseException as error:
+            self._turn.__exit__(None, None, None)
+            if _is_lost(error):
+                raise StoreLost(f"the journal cannot be reached: {said(error)}") from error
+            raise
         return connection
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
             self._context.__exit__(kind, error, trace)
-        except OperationalError as failure:
-            raise JournalError(f"the journal could not be written: {failure.orig}") from failure
-        if isinstance(error, OperationalError):
-            raise JournalError(f"the journal could not be written: {error.orig}") from error
+        except Exception as failure:
+            if _is_lost(failure):
+                raise StoreLost(f"the journal could not be {self._done}: {said(failure)}") from failure
+            raise
+        finally:
+            self._turn.__exit__(None, None, None)
+        if _is_lost(error):
+            raise StoreLost(f"the journal could not be {self._done}: {said(error)}") from error
+
+
+def _is_lost(error: object) -> bool:
+    """Whether the database, not the request, is at fault: a lost server, a full disk, no connection to be had."""
+    if isinstance(error, OperationalError | InterfaceError | InternalError | PendingRollbackError | PoolTimeout):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated

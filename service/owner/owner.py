@@ -3,8 +3,8 @@
 1. A report is committed to the journal, then the policy sees it, then the decision is committed,
    then it is answered. Whoever dies in between finds the same state when it comes back.
 2. A report position is answered once. Asked again, the stored answer comes back marked `replayed`.
-3. Only `decide`, `set_mode` and `rewind` wait for a fit; `hold`, `note` and `status` go to the
-   journal alone.
+3. Only `decide`, `set_domains` and `rewind` wait for a fit; `hold`, `note`, `set_mode` and `status`
+   go to the journal alone.
 """
 
 from __future__ import annotations
@@ -13,30 +13,45 @@ import dataclasses
 import math
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
-from policies import BadReport, Decision, LossReport
+from policies import BadReport, BadSetup, Decision, Domain, LossReport
+from policies.bounds import carry_over
 from policies.intake import check_growth, check_report, check_same_draws, decision_position, merge, same
-from service.journal import Event, Journal, decision_of, report_of
+from policies.records import check_domains
+from service.journal import Event, Journal, Snapshot, decision_of, report_of
 from service.owner.spec import Spec
 from service.owner.steering import Steering
 from service.owner.student import Student
 from trainers import faults
 
-RESERVED = ("allocation", "report", "decision", "mode", "rewind", "fit_failed", "differs", "domains")
+RESERVED = ("allocation", "report", "decision", "mode", "rewind", "fit_failed", "differs", "domains", "archived")
+T = TypeVar("T")
 
-__all__ = ["Owner", "Spec"]
+__all__ = ["Owner", "Spec", "at_once"]
+
+
+def at_once(fit: Callable[[], T]) -> T:
+    """The place where a fit runs, by default: here and now. A host of many owners has them queue."""
+    return fit()
+
+
+class Fitting(Protocol):
+    """Runs a fit, when its turn comes, and returns what it returned."""
+
+    def __call__(self, fit: Callable[[], T], /) -> T: ...
 
 
 class Owner:
     """Answers for one allocation; opening it fences out whoever owned it before.
 
-    Raises `service.journal.Fenced` from any writing call once a newer owner has been opened.
+    `fitting` runs what costs a fit; see `at_once`. Raises `service.journal.Fenced` from any writing call
+    once a newer owner has been opened.
     """
 
-    def __init__(self, journal: Journal, allocation: str) -> None:
-        self._journal, self.allocation = journal, allocation
+    def __init__(self, journal: Journal, allocation: str, *, fitting: Fitting = at_once) -> None:
+        self._journal, self.allocation, self._fitting = journal, allocation, fitting
         self._epoch = journal.open(allocation)
         self._fit = threading.Lock()
         self._student = Student(journal, allocation, self._epoch)
@@ -66,7 +81,6 @@ class Owner:
             faults.reach("journal.report")
             decision = self._refit(report.position)
             faults.reach("journal.decision")
-            self._student.save(report.position)
             return decision
 
     def hold(self, report: LossReport, why: str) -> Decision:
@@ -126,7 +140,51 @@ class Owner:
             self._journal.rewind(self.allocation, position, epoch=self._epoch, why=why)
             self._student.restore()
 
+    def set_domains(self, domains: Sequence[Domain], *, position: int | None = None) -> Decision:
+        """From `position` on (the last report, if not given) these are the domains; returns the mixture over them.
+
+        A domain may join, leave, or have a larger pool. Tried on a copy of the policy first: raises `BadSetup`
+        where the policy or a pinned share cannot live with it, and nothing is recorded then.
+        """
+        with self._fit:
+            last = int(self.status()["position"])
+            position = last if position is None else position
+            self._check_change(domains, position, last)
+            event = self._domains_event(position, {"domains": [domain.to_dict() for domain in domains]})
+            stored = self._journal.find(self.allocation, f"joined:{event.id}")
+            if stored is not None:
+                return _again(stored)
+            self._student.catch_up()
+            advice = dataclasses.replace(self._student.policy.propose(), replayed=False)
+            once, kept = f"joined:{event.id}", self._student.snapshot(position)
+            return self._decide(advice, advice, {}, once=once, at=position, snapshot=kept)
+
+    def is_current(self) -> bool:
+        """Whether no newer owner has been opened."""
+        return self._journal.owned(self.allocation, self._epoch)
+
     # -- inside
+
+    def _check_change(self, domains: Sequence[Domain], position: int, last: int) -> None:
+        if not last <= position <= self.spec.budget:
+            raise BadSetup(
+                f"domains cannot change at position {position}; give one from the last report at {last} "
+                f"to the budget of {self.spec.budget}"
+            )
+        check_domains(domains)
+        self._steering().check(tuple(domain.name for domain in domains))
+        self._fitting(self._student.catch_up)
+        try:
+            self._student.tried(position, domains)
+        except Exception as error:
+            raise BadSetup(f"the policy cannot go on with these domains: {error}") from error
+
+    def _domains_event(self, position: int, body: Mapping[str, Any]) -> Event:
+        """Asked twice, it is one change."""
+        last = self._journal.last(self.allocation, ["domains", "report"])
+        if last is not None and last.kind == "domains" and (last.position, last.body) == (position, body):
+            return last
+        return self._append("domains", position, body)
 
     def _was_held(self, boundary: int, body: Mapping[str, Any]) -> None:
         """What training acted on by itself takes the place of what was decided here."""
@@ -166,7 +224,11 @@ class Owner:
     def _in_force(self) -> Mapping[str, float]:
         """The newest mixture that was given out."""
         event = self._journal.last(self.allocation, ["decision"])
-        return self._student.policy.baseline if event is None else decision_of(event).weights
+        if event is None:
+            return self._student.policy.baseline
+        weights = event.body["weights"]
+        domains = self._student.policy.domains
+        return weights if set(weights) == set(self._names()) else carry_over(weights, domains)
 
     def _kept(self, position: int, reason: str, detail: str) -> Decision:
         boundary = decision_position(position, self.spec.interval)
@@ -213,15 +275,25 @@ class Owner:
         if self._steering().mode == "pause":
             paused = self._kept(position, "paused", "reports are kept for later; no refit")
             return self._decide(paused, None, {}, once=once, at=position)
-        cpu, wall = time.thread_time(), time.perf_counter()
-        failure = self._student.catch_up()
-        seconds = {"seconds": time.thread_time() - cpu, "wall_seconds": time.perf_counter() - wall}
+        failure, seconds = self._learn()
+        dump = self._student.snapshot(position)
         if failure is not None:
             kept = self._kept(position, "kept: fit failed", failure)
-            return self._decide(kept, None, seconds, once=once, at=position)
+            return self._decide(kept, None, seconds, once=once, at=position, snapshot=dump)
         boundary = decision_position(position, self.spec.interval)
         advice = dataclasses.replace(self._student.policy.propose(), position=boundary, replayed=False)
-        return self._decide(advice, advice, seconds, once=once, at=position)
+        return self._decide(advice, advice, seconds, once=once, at=position, snapshot=dump)
+
+    def _learn(self) -> tuple[str | None, dict[str, float]]:
+        """Why the newest report could not be used, or None; and the seconds it took."""
+        unseen = self._student.unseen()
+
+        def timed() -> tuple[str | None, dict[str, float]]:
+            cpu, wall = time.thread_time(), time.perf_counter()
+            failure = self._student.catch_up(unseen)
+            return failure, {"seconds": time.thread_time() - cpu, "wall_seconds": time.perf_counter() - wall}
+
+        return self._fitting(timed) if self._student.costs_a_fit(unseen) else timed()
 
     def _decide(
         self,
@@ -232,8 +304,9 @@ class Owner:
         once: str,
         at: int,
         in_force: Mapping[str, float] | None = None,
+        snapshot: Snapshot | None = None,
     ) -> Decision:
-        """Lay the steering over the decision and commit it; a decision that was there first wins."""
+        """Lay the steering over the decision and commit it, with a dump; a decision that was there first wins."""
         steering = self._steering()
         in_force = self._in_force() if in_force is None else in_force
         acted = steering.act(decision, in_force) if advice is not None else _pinned(decision, steering)
@@ -242,7 +315,7 @@ class Owner:
         if advice is not None and acted is not advice:
             body["meta"]["advice"] = advice.to_dict()
         event, fresh = self._journal.append(
-            self.allocation, "decision", body, epoch=self._epoch, position=at, once=once
+            self.allocation, "decision", body, epoch=self._epoch, position=at, once=once, snapshot=snapshot
         )
         return decision_of(event) if fresh else _again(event)
 

@@ -7,13 +7,13 @@ the same events, and the same calls on the policy follow.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from policies import Domain
+from policies import Decision, Domain
 from policies.policy import BasePolicy
 from policies.records import check_mixture
-from service.journal import Event, Fenced, Journal, Snapshot, report_of
+from service.journal import Event, Journal, Snapshot, report_of
 from service.journal.event import canonical
 from service.owner.spec import Spec
 
@@ -49,23 +49,41 @@ class Student:
                 log.warning("the policy's dump cannot be read (%r); all its reports are replayed", error)
         return self.spec.build(), 0
 
-    def catch_up(self) -> str | None:
+    def unseen(self) -> list[Event]:
+        """What the policy has still to learn from, oldest first."""
+        return self._journal.events(self._allocation, self.seen, LEARNT_FROM, active=True)
+
+    def costs_a_fit(self, events: Sequence[Event]) -> bool:
+        """Whether taking in `events` means fitting laws, and not just keeping books."""
+        reports = [event for event in events if event.kind == "report" and event.id not in self._skipped]
+        return any(self.policy.fits_on(report_of(event)) for event in reports)
+
+    def catch_up(self, events: Sequence[Event] | None = None) -> str | None:
         """Take in every event not seen yet; returns why the newest could not be used, or None."""
         failure = None
-        for event in self._journal.events(self._allocation, self.seen, LEARNT_FROM, active=True):
+        for event in self.unseen() if events is None else events:
             failure = self._take(event) if event.id not in self._skipped else "it failed before"
             self.seen = event.id
         return failure
 
-    def save(self, position: int) -> None:
-        """Leave a dump behind; without one a restart only takes longer."""
+    def snapshot(self, position: int) -> Snapshot | None:
+        """A dump to keep beside the decision; without one a restart only takes longer."""
         try:
-            snapshot = Snapshot(self.seen, position, self.policy.dump())
-            self._journal.save_snapshot(self._allocation, snapshot, epoch=self._epoch)
-        except Fenced:
-            raise
+            state = self.policy.dump()
+            canonical(state)
         except Exception:
             log.warning("no dump of the policy at %d; a restart replays its reports", position, exc_info=True)
+            return None
+        return Snapshot(self.seen, position, state)
+
+    def tried(self, position: int, domains: Sequence[Domain]) -> Decision:
+        """What a copy of the policy would propose with other domains; raises whatever it raises at them."""
+        copy = self.spec.load(self.policy.dump())
+        copy.update_domains(position, domains)
+        decision = copy.propose()
+        check_mixture(decision.weights, [domain.name for domain in domains])
+        canonical(decision.to_dict())
+        return decision
 
     def _take(self, event: Event) -> str | None:
         before = self.policy.dump()
