@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from service.config import BadConfig, Config
+from service.journal.names import allocation_id
 
 _LOCK = ".lock"
 
@@ -48,6 +49,11 @@ class RunFolder:
     def store(self, config: Config) -> str:
         """URL of the journal: the configuration's, or a file in this folder."""
         return store_url(config.store) if config.store else f"sqlite:///{self.path / 'journal.db'}"
+
+
+def run_allocation(config: Config, name: str) -> str:
+    """What the run called `name` is called in its store: its name, or in a project the id that the service knows."""
+    return name if config.project is None else allocation_id(config.project, name)
 
 
 def store_url(text: str) -> str:

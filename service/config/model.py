@@ -118,7 +118,7 @@ class Config(Strict):
         URL of the journal; default a SQLite file in the run's folder. A cluster's runs and its service share
         one, on PostgreSQL. `$ISTHMUS_STORE` in it is read where the run trains, so that no password is written.
     project:
-        Whose run it is, where several share a store: tokens of the service see their own project's runs.
+        Whose run it is, where the service shares the store: tokens of that project see and steer the run there.
     """
 
     name: str = Field("run", pattern=f"^{NAME}$")
@@ -127,7 +127,7 @@ class Config(Strict):
     seed: int = Field(0, ge=0, lt=2**63)
     runs: str = "runs"
     store: str | None = None
-    project: str = Field("local", pattern=f"^{NAME}$")
+    project: str | None = Field(None, pattern=f"^{NAME}$")
     data: DataConfig
     model: ModelConfig = Field(default_factory=lambda: ModelConfig.model_validate({}))
     train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))

@@ -71,7 +71,7 @@ def submit(order: Order) -> Sent:
     """
     config = checked(order)
     cluster = Cluster(order.address)
-    busy = cluster.active(config.name, config.project)
+    busy = cluster.active(config.name, config.project or "")
     if busy is not None:
         raise BadJob(
             f"run '{config.name}' is being trained by job {busy.id} already; "
@@ -80,7 +80,7 @@ def submit(order: Order) -> Sent:
     job = f"{config.name}-{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory(prefix="isthmus-job-") as scratch:
         environment, version = packed(config, Path(scratch))
-        metadata = {RUN: config.name, PROJECT: config.project, VERSION: version}
+        metadata = {RUN: config.name, PROJECT: config.project or "", VERSION: version}
         cluster.send(entrypoint(order), environment, metadata, job)
     return Sent(job, config.name, cluster.url, config)
 
