@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from policies.records import BadReport, LossReport
+from policies.records import BadReport, LossReport, OtherDraws
 
 _BY_TARGET = ("eval_loss", "eval_sem")
 _BY_DOMAIN = ("train_loss", "train_count")
@@ -70,7 +70,7 @@ def check_same_draws(position: int, new: Mapping[str, float], old: Mapping[str, 
     """Raise `BadReport` if a position that was reported comes again with other draws."""
     for name in new.keys() & old.keys():
         if new[name] != old[name]:
-            raise BadReport(
+            raise OtherDraws(
                 f"position {position} was reported with draws of '{name}' = {old[name]:g} and now comes with "
                 f"{new[name]:g}; a position is answered once: send the same draws, or start a new attempt"
             )

@@ -20,7 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from policies import Decision, LossReport
 from service.journal import Journal
 from service.journal.engine import is_sqlite
-from service.owner import Owner
+from service.owner.lasting import LastingOwner
 
 log = logging.getLogger(__name__)
 
@@ -41,32 +41,32 @@ class OwnerActor:
 
     def __init__(self, url: str, allocation: str) -> None:
         self._journal = Journal(url)
-        self._owner = Owner(self._journal, allocation)
+        self._owner = LastingOwner(self._journal, allocation)
 
     def start(self) -> Decision:
-        return self._owner.start()
+        return self._owner.ask(lambda owner: owner.start())
 
     def decide(self, report: LossReport) -> Decision:
-        return self._owner.decide(report)
+        return self._owner.ask(lambda owner: owner.decide(report))
 
     def rewind(self, position: int, why: str) -> None:
-        self._owner.rewind(position, why)
+        self._owner.ask(lambda owner: owner.rewind(position, why))
 
     @ray.method(concurrency_group="beside")  # type: ignore[untyped-decorator]
     def hold(self, report: LossReport, why: str) -> Decision:
-        return self._owner.hold(report, why)
+        return self._owner.ask(lambda owner: owner.hold(report, why))
 
     @ray.method(concurrency_group="beside")  # type: ignore[untyped-decorator]
     def note(self, kind: str, position: int, body: Mapping[str, Any]) -> None:
-        self._owner.note(kind, position, body)
+        self._owner.ask(lambda owner: owner.note(kind, position, body))
 
     @ray.method(concurrency_group="beside")  # type: ignore[untyped-decorator]
     def set_mode(self, mode: str, pin: Mapping[str, float] | None) -> None:
-        self._owner.set_mode(mode, pin)
+        self._owner.ask(lambda owner: owner.set_mode(mode, pin))
 
     @ray.method(concurrency_group="beside")  # type: ignore[untyped-decorator]
     def status(self) -> dict[str, Any]:
-        return self._owner.status()
+        return self._owner.ask(lambda owner: owner.status())
 
     @ray.method(concurrency_group="beside")  # type: ignore[untyped-decorator]
     def pid(self) -> int:
@@ -85,8 +85,17 @@ def actor_name(kind: str, url: str, allocation: str) -> str:
 
 def get_or_create(kind: str, actor_class: type, address: OwnerAddress, *args: Any, threads: int = 4) -> Any:
     """The named actor, made if it is not there (never only looked up: it may have been lost for good)."""
+    name = actor_name(kind, address.url, address.allocation)
+    return named_actor(name, actor_class, address.node_id, *args, concurrency_groups={"beside": threads})
+
+
+def named_actor(name: str, actor_class: type, node_id: str | None, *args: Any, **more: Any) -> Any:
+    """The detached actor of that name, on `node_id` if given, made from `args` if it is not there.
+
+    more: options of `ray.remote`, such as how many calls it takes at once.
+    """
     options: dict[str, Any] = {
-        "name": actor_name(kind, address.url, address.allocation),
+        "name": name,
         "namespace": NAMESPACE,
         "lifetime": "detached",
         "get_if_exists": True,
@@ -95,9 +104,9 @@ def get_or_create(kind: str, actor_class: type, address: OwnerAddress, *args: An
         "num_cpus": 0,
         "runtime_env": {"env_vars": ENVIRONMENT},
     }
-    if address.node_id is not None:
-        options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(address.node_id, soft=False)
-    remote = ray.remote(concurrency_groups={"beside": threads})(actor_class)
+    if node_id is not None:
+        options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    remote = ray.remote(**more)(actor_class) if more else ray.remote(actor_class)
     return remote.options(**options).remote(*args)
 
 

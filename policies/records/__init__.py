@@ -3,7 +3,7 @@
 from policies.records.checks import OBJECTIVES, check_mixture, check_names
 from policies.records.decision import Decision, Interval, LawSummary
 from policies.records.domain import Domain, check_domains
-from policies.records.errors import BadReport, BadSetup
+from policies.records.errors import BadReport, BadSetup, OtherDraws
 from policies.records.report import LossReport
 from policies.records.schedule import MixtureSchedule, Stage
 
@@ -17,6 +17,7 @@ __all__ = [
     "LawSummary",
     "LossReport",
     "MixtureSchedule",
+    "OtherDraws",
     "Stage",
     "check_domains",
     "check_mixture",

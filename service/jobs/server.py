@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ def connect(address: str | None) -> Any:
         os.environ.pop(name, None)
     from ray.job_submission import JobSubmissionClient
 
+    logging.getLogger("ray.dashboard").setLevel(logging.WARNING)  # it tells of each package that it uploads
+    logging.getLogger("ray._private").setLevel(logging.WARNING)
     with answering(url):
         return JobSubmissionClient(url)
 

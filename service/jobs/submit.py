@@ -13,10 +13,9 @@ from typing import Any
 from service.config import Config, load_config, save_config
 from service.jobs.errors import BadJob
 from service.jobs.jobs import PROJECT, RUN, VERSION, Cluster
-from service.jobs.wheel import job_wheel
+from service.jobs.package import CONFIG, pack
 from service.pretrain import compare as comparison
 
-CONFIG = "config.yaml"
 STOP_SECONDS = 90  # Ray's default of 3 would kill a run before its tracker has sent what it holds
 
 # What a job is given besides the environment of the cluster's nodes. Secrets are none of it: Ray shows
@@ -99,21 +98,15 @@ def checked(order: Order) -> Config:
 
 def packed(config: Config, scratch: Path) -> tuple[dict[str, Any], str]:
     """The job's runtime environment, made of files under `scratch`, and the version of the code in it."""
-    folder, build = scratch / "job", scratch / "build"
-    folder.mkdir()
-    build.mkdir()
-    save_config(config, folder / CONFIG)
-    wheel = job_wheel(build)
-    environment = {
-        "working_dir": str(folder),
-        "py_modules": [str(wheel)],
-        "env_vars": VARIABLES | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")},
-    }
-    return environment, wheel.name.split("-")[1]
+    written = scratch / "written.yaml"
+    save_config(config, written)
+    archive, version = pack(written.read_text(), scratch)
+    variables = VARIABLES | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    return {"working_dir": str(archive), "env_vars": variables}, version
 
 
 def entrypoint(order: Order) -> str:
-    """The shell line of the job; the wheel is on its PYTHONPATH, a console script of it would not be on PATH."""
+    """The shell line of the job; its code is on PYTHONPATH, a console script of it would not be on PATH."""
     words = [order.python, "-m", "service.jobs.inside", CONFIG, "--attempts", str(order.attempts)]
     words += [] if order.compare is None else ["--compare", order.compare]
     return shlex.join(words)

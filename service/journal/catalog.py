@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, func, select, tuple_, update
@@ -35,12 +36,17 @@ class Catalog(Store):
 
     def allocations(self) -> list[str]:
         """Names of all allocations, oldest first."""
-        with self._read() as connection:
+        with self.reading() as connection:
             query = select(schema.allocations.c.id).order_by(schema.allocations.c.created_at, schema.allocations.c.id)
             return list(connection.execute(query).scalars())
 
+    def exists(self, allocation: str) -> bool:
+        with self.reading() as connection:
+            query = select(schema.allocations.c.id).where(schema.allocations.c.id == allocation)
+            return connection.execute(query).first() is not None
+
     def entry(self, allocation: str) -> Entry:
-        with self._read() as connection:
+        with self.reading() as connection:
             return _entry(self._row(connection, allocation))
 
     def entries(
@@ -58,25 +64,36 @@ class Catalog(Store):
             query = query.where(table.c.archived_at.is_(None))
         if after is not None:
             query = query.where(tuple_(table.c.created_at, table.c.id) < after)
-        with self._read() as connection:
+        with self.reading() as connection:
             return [_entry(row) for row in connection.execute(query.limit(limit))]
 
+    def reached(self, allocations: Sequence[str]) -> dict[str, int]:
+        """Position of the newest active report of each; 0 where there is none."""
+        table = schema.events
+        found = {}
+        with self.reading() as connection:
+            for allocation in allocations:
+                mine = (table.c.allocation == allocation) & (table.c.kind == "report") & table.c.active
+                query = select(table.c.position).where(mine).order_by(table.c.id.desc()).limit(1)
+                found[allocation] = int(connection.execute(query).scalar() or 0)
+        return found
+
     def spec(self, allocation: str) -> dict[str, Any]:
-        with self._read() as connection:
+        with self.reading() as connection:
             return dict(json.loads(self._row(connection, allocation).spec))
 
     def attempt(self, allocation: str) -> int:
-        with self._read() as connection:
+        with self.reading() as connection:
             return int(self._row(connection, allocation).attempt)
 
     def head(self, allocation: str) -> str:
         """Digest of the last event; a checkpoint keeps it, to know later which journal it belongs to."""
-        with self._read() as connection:
+        with self.reading() as connection:
             return str(self._row(connection, allocation).head)
 
     def open(self, allocation: str) -> int:
         """Become the owner; returns the epoch to write with. Whoever owned it before is fenced out."""
-        with self._write() as connection:
+        with self.writing() as connection:
             epoch = int(self._locked(connection, allocation).epoch) + 1
             connection.execute(
                 update(schema.allocations).where(schema.allocations.c.id == allocation).values(epoch=epoch)
@@ -85,13 +102,13 @@ class Catalog(Store):
 
     def owned(self, allocation: str, epoch: int) -> bool:
         """Whether the owner that opened with `epoch` is still the newest."""
-        with self._read() as connection:
+        with self.reading() as connection:
             return int(self._row(connection, allocation).epoch) == epoch
 
     def count(self) -> int:
         """How many allocations are open (not archived), over all projects."""
         table = schema.allocations
-        with self._read() as connection:
+        with self.reading() as connection:
             return int(connection.execute(select(func.count()).where(table.c.archived_at.is_(None))).scalar_one())
 
 

@@ -66,7 +66,7 @@ class Journal(Catalog):
 
     def archive(self, allocation: str, why: str = "") -> Event:
         """Take no more reports; what is there stays and can be read. Archived twice is archived once."""
-        with self._write() as connection:
+        with self.writing() as connection:
             row = self._locked(connection, allocation)
             if row.archived_at is not None:
                 taken = self._find(connection, allocation, "archived")
@@ -99,7 +99,7 @@ class Journal(Catalog):
         """
         text = canonical(body)
         state = None if snapshot is None else canonical(snapshot.state)
-        with self._write() as connection:
+        with self.writing() as connection:
             row = self._locked(connection, allocation, epoch)
             if row.archived_at is not None:
                 raise Archived(f"allocation '{row.name or allocation}' is archived; begin another one")
@@ -138,12 +138,12 @@ class Journal(Catalog):
             query = query.where(table.c.active)
         if limit is not None:
             query = query.limit(limit)
-        with self._read() as connection:
+        with self.reading() as connection:
             return [_event(row) for row in connection.execute(query)]
 
     def find(self, allocation: str, once: str) -> Event | None:
         """The active event that took `once`."""
-        with self._read() as connection:
+        with self.reading() as connection:
             return self._find(connection, allocation, once)
 
     def last(self, allocation: str, kinds: Iterable[str]) -> Event | None:
@@ -155,14 +155,14 @@ class Journal(Catalog):
             .order_by(table.c.id.desc())
             .limit(1)
         )
-        with self._read() as connection:
+        with self.reading() as connection:
             row = connection.execute(query).one_or_none()
             return None if row is None else _event(row)
 
     def rewind(self, allocation: str, position: int, *, epoch: int, why: str = "") -> Event:
         """Begin a new attempt at `position`: what lies behind it stays, but inactive."""
         table = schema.events
-        with self._write() as connection:
+        with self.writing() as connection:
             row = self._locked(connection, allocation, epoch)
             if row.archived_at is not None:
                 raise Archived(f"allocation '{row.name or allocation}' is archived; begin another one")
@@ -204,7 +204,7 @@ class Journal(Catalog):
 
     def _create(self, values: Mapping[str, Any], most: int | None) -> Event:
         allocation, text = str(values["id"]), str(values["spec"])
-        with self._write() as connection:
+        with self.writing() as connection:
             row = connection.execute(
                 select(schema.allocations).where(schema.allocations.c.id == allocation)
             ).one_or_none()

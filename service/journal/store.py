@@ -62,14 +62,14 @@ class Store:
     def save_snapshot(self, allocation: str, snapshot: Snapshot, *, epoch: int) -> None:
         """Keep a policy's dump; older ones than the last few are dropped, since the events can rebuild them."""
         text = canonical(snapshot.state)
-        with self._write() as connection:
+        with self.writing() as connection:
             self._locked(connection, allocation, epoch)
             self._keep(connection, allocation, snapshot, text)
 
     def latest_snapshot(self, allocation: str) -> Snapshot | None:
         table = schema.snapshots
         query = select(table).where(table.c.allocation == allocation).order_by(table.c.id.desc()).limit(1)
-        with self._read() as connection:
+        with self.reading() as connection:
             row = connection.execute(query).one_or_none()
             return None if row is None else Snapshot(row.event, row.position, json.loads(row.state))
 
@@ -82,14 +82,14 @@ class Store:
         """Where `consumer` stopped reading; the beginning if it never read."""
         table = schema.watermarks
         query = select(table).where(table.c.consumer == consumer, table.c.allocation == allocation)
-        with self._read() as connection:
+        with self.reading() as connection:
             row = connection.execute(query).one_or_none()
             return Watermark(0, {}) if row is None else Watermark(row.event, json.loads(row.state))
 
     def set_watermark(self, consumer: str, allocation: str, mark: Watermark) -> None:
         table = schema.watermarks
         mine = (table.c.consumer == consumer) & (table.c.allocation == allocation)
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.execute(table.delete().where(mine))
             connection.execute(
                 insert(table).values(
@@ -99,10 +99,12 @@ class Store:
 
     # -- inside a transaction
 
-    def _read(self) -> _Transaction:
+    def reading(self) -> _Transaction:
+        """A transaction that only reads."""
         return _Transaction(self._engine.begin, "read")
 
-    def _write(self) -> _Transaction:
+    def writing(self) -> _Transaction:
+        """A transaction that writes; on SQLite it has the file to itself."""
         return _Transaction(self._writer.begin, "written", self._turn)
 
     def _keep(self, connection: Connection, allocation: str, snapshot: Snapshot, state: str) -> None:

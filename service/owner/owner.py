@@ -22,6 +22,7 @@ from policies.intake import check_growth, check_report, check_same_draws, decisi
 from policies.records import check_domains
 from service.journal import Event, Journal, Snapshot, decision_of, report_of
 from service.owner.spec import Spec
+from service.owner.status import status, steering
 from service.owner.steering import Steering
 from service.owner.student import Student
 from trainers import faults
@@ -116,23 +117,14 @@ class Owner:
 
     def status(self) -> dict[str, Any]:
         """Where the allocation stands, from the journal alone."""
-        decision = self._journal.last(self.allocation, ["decision"])
-        report = self._journal.last(self.allocation, ["report"])
-        return {
-            "allocation": self.allocation,
-            "attempt": self._journal.attempt(self.allocation),
-            "budget": self.spec.budget,
-            "position": 0 if report is None else report.position,
-            "decision": None if decision is None else decision_of(decision).to_dict(),
-            **self._steering().to_dict(),
-        }
+        return status(self._journal, self.allocation, self.spec)
 
     def set_mode(self, mode: str, pin: Mapping[str, float] | None = None, *, position: int | None = None) -> None:
         """From the next decision on: `act`, `advise` or `pause`, with these shares pinned (None: as before)."""
-        steering = Steering(mode, dict(self._steering().pin if pin is None else pin))
-        steering.check(self._names())
+        wanted = Steering(mode, dict(self._steering().pin if pin is None else pin))
+        wanted.check(self._names())
         where = self.status()["position"] if position is None else position
-        self._journal.append(self.allocation, "mode", steering.to_dict(), epoch=self._epoch, position=where)
+        self._journal.append(self.allocation, "mode", wanted.to_dict(), epoch=self._epoch, position=where)
 
     def rewind(self, position: int, why: str = "") -> None:
         """Training begins again from a checkpoint at `position`: later events stay, but inactive."""
@@ -218,8 +210,7 @@ class Owner:
         return tuple(domain.name for domain in self._student.policy.domains)
 
     def _steering(self) -> Steering:
-        event = self._journal.last(self.allocation, ["mode"])
-        return self.spec.steering if event is None else Steering.from_dict(event.body)
+        return steering(self._journal, self.allocation, self.spec)
 
     def _in_force(self) -> Mapping[str, float]:
         """The newest mixture that was given out."""
@@ -307,11 +298,11 @@ class Owner:
         snapshot: Snapshot | None = None,
     ) -> Decision:
         """Lay the steering over the decision and commit it, with a dump; a decision that was there first wins."""
-        steering = self._steering()
+        laid = self._steering()
         in_force = self._in_force() if in_force is None else in_force
-        acted = steering.act(decision, in_force) if advice is not None else _pinned(decision, steering)
+        acted = laid.act(decision, in_force) if advice is not None else _pinned(decision, laid)
         body = acted.to_dict()
-        body["meta"] = {**meta, **steering.to_dict(), "report": at if once != "start" else None}
+        body["meta"] = {**meta, **laid.to_dict(), "report": at if once != "start" else None}
         if advice is not None and acted is not advice:
             body["meta"]["advice"] = advice.to_dict()
         event, fresh = self._journal.append(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from policies import plan_allocation
-from policies.records import BadSetup, Domain
+from policies.intake import nearest
+from policies.records import BadSetup, Domain, check_domains
 from service.journal import Journal
 from service.plan.collect import advice
 from service.plan.table import PlanRow, PlanTable
@@ -27,8 +29,13 @@ def plan(journal: Journal, allocation: str, budgets: Sequence[int], objective: s
     return plan_story(read_story(journal, allocation), budgets, objective)
 
 
-def plan_story(story: Story, budgets: Sequence[int], objective: str | None = None) -> PlanTable:
-    """The same from a story that was already read."""
+def plan_story(
+    story: Story, budgets: Sequence[int], objective: str | None = None, domains: Sequence[Domain] | None = None
+) -> PlanTable:
+    """The same from a story that was already read; with `domains`, as if these were the domains."""
+    if domains is not None:
+        _check_known(story, domains)
+        story = dataclasses.replace(story, domains=check_domains(domains))
     if story.law is None:
         raise BadSetup(
             f"nothing can be planned from run '{story.name}' with policy '{story.policy}': {story.no_law}; "
@@ -39,6 +46,15 @@ def plan_story(story: Story, budgets: Sequence[int], objective: str | None = Non
     aim = objective or story.objective
     rows = tuple(_row(story, _whole(budget), aim) for budget in dict.fromkeys(budgets))
     return PlanTable(story.name, aim, story.baseline_word, story.reached, rows)
+
+
+def _check_known(story: Story, domains: Sequence[Domain]) -> None:
+    known = [] if story.law is None else list(story.law.domains)
+    for domain in domains:
+        if story.law is not None and domain.name not in known:
+            raise BadSetup(
+                f"the law knows no domain '{domain.name}'{nearest(domain.name, known)}; known are {', '.join(known)}"
+            )
 
 
 def caution(budget: int, seen: int) -> str:
@@ -79,6 +95,7 @@ def _row(story: Story, budget: int, objective: str) -> PlanRow:
         better=found.better,
         binding=_limits(found.binding, domains),
         exact=found.exact,
+        pool_value=ordered(found.pool_value, story.names),
         collect=advice(found.pool_value, domains, objective),
         times_seen=budget / max(1, story.reached),
         caution=caution(budget, story.reached),

@@ -20,7 +20,8 @@ class PlanRow:
     """The best plan for a new run of `budget` draws.
 
     `times_seen` is the budget in units of what the law has seen; `caution` says so in words where
-    that is far, else it is empty. `gain` is over the baseline, in the objective's unit.
+    that is far, else it is empty. `pool_value` is the fall of the objective per further distinct draw.
+    `gain` is over the baseline, in the objective's unit.
     """
 
     budget: int
@@ -31,6 +32,7 @@ class PlanRow:
     better: float
     binding: tuple[str, ...]
     exact: bool
+    pool_value: Mapping[str, Interval]
     collect: tuple[Advice, ...]
     times_seen: float
     caution: str

@@ -2,7 +2,7 @@
 
 from service.report.learnt import Learnt, learnt
 from service.report.svg import refit_figures
-from service.report.write import write_report
+from service.report.write import report_page, write_report
 from service.story import Story, read_story
 
-__all__ = ["Learnt", "Story", "learnt", "read_story", "refit_figures", "write_report"]
+__all__ = ["Learnt", "Story", "learnt", "read_story", "refit_figures", "report_page", "write_report"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,8 +52,24 @@ def write_report(
         When the journal knows no such run.
     """
     out = out / "report.html" if out.is_dir() or not out.suffix else out
+    manifest = manifest if manifest is not None else _manifest_beside(out)
+    text = report_page(journal, allocation, manifest=manifest, compare=compare)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return write_text(out, text)
+
+
+def report_page(
+    journal: Journal,
+    allocation: str,
+    *,
+    title: str | None = None,
+    manifest: Mapping[str, Any] | None = None,
+    compare: str | None = None,
+) -> str:
+    """The page itself; see `write_report`. `title` is the run's name for people, by default that of the allocation."""
     story = read_story(journal, allocation)
     other = other_run(journal, story, compare)
+    story = dataclasses.replace(story, name=title or story.name)
     found = learnt_from(story, None if other is None else measure(story, other))
     facts = Facts(story, found, story_looks(story), Figures())
     chapters = [
@@ -64,11 +81,10 @@ def write_report(
         gain_section(facts),
         whatif_section(facts),
         refits_section(facts),
-        data_section(facts, manifest if manifest is not None else _manifest_beside(out)),
+        data_section(facts, manifest),
         problems_section(story),
     ]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return write_text(out, page(f"Isthmus: {story.name}", header(facts), chapters, facts.figures, footer(facts)))
+    return page(f"Isthmus: {story.name}", header(facts), chapters, facts.figures, footer(facts))
 
 
 def _manifest_beside(out: Path) -> Mapping[str, Any] | None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +31,11 @@ def two_nodes(log: Path, **environment: str) -> Iterator[str]:
     """The address of its Jobs server; `environment` is that of the nodes."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    variables = kept | {"PATH": path, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"} | environment
+    # A folder of its own, with a short name for Ray's sockets: other programs that look for "the" cluster of
+    # this machine would join this one.
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    own = {"PATH": path, "RAY_TMPDIR": folder, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
+    variables = kept | own | environment
     with open(log, "wb") as err:
         process = subprocess.Popen(
             [sys.executable, __file__],
@@ -49,6 +55,7 @@ def two_nodes(log: Path, **environment: str) -> Iterator[str]:
         process.stdin.close()
         process.wait(120)
         process.stdout.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def serve_until_closed() -> None:

@@ -1,0 +1,35 @@
+"""The application, from its parts."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from service.api import allocations, docs, health, planning, problems, reading, reports, steering
+from service.api.documents import describe
+from service.api.gate import Gate
+from service.api.metrics import Measured, Metrics
+from service.api.service import Service
+from service.api.settings import Settings
+from service.hosting import Gateway
+from service.journal import Journal
+from service.owner import Schedules
+from service.tokens import Vault
+
+
+def create_app(journal: Journal, gateway: Gateway, settings: Settings | None = None) -> FastAPI:
+    """The service over a store, which it only reads, and the hosts, which decide.
+
+    The journal should be opened as `shared`.
+    """
+    settings = settings or Settings()
+    app = FastAPI(title="Isthmus", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
+    vault, metrics = Vault(journal), Metrics()
+    app.state.service = Service(journal, gateway, settings, vault, Schedules(journal))
+    app.state.metrics = metrics
+    for room in (allocations, reports, reading, planning, steering, health, docs):
+        app.include_router(room.router)
+    problems.install(app)
+    describe(app)
+    app.add_middleware(Gate, vault=vault, settings=settings)
+    app.add_middleware(Measured, metrics=metrics)
+    return app

@@ -1,0 +1,126 @@
+"""What requests may hold: the records of the contract, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from policies import Domain, LossReport
+from service.api.fields import MOST_DOMAINS, Amount, Body, ByName, Draws, Name, Option, Position, Share, Text
+
+Objective = Literal["mean_log", "mean_excess", "worst_excess"]
+MOST_REPORTS = 1000
+
+
+def _record(value: Any) -> str:
+    return "name" if isinstance(value, str) else "record"
+
+
+class Limits(Body):
+    """What limits a domain; `pool` null means endless."""
+
+    pool: Draws | None = None
+    cost: Annotated[float, Field(strict=True, gt=0, le=1e12)] = 1.0
+    max_epochs: Annotated[float, Field(strict=True, gt=0, le=1e12)] | None = None
+    min_share: Share = 0.0
+    max_share: Share = 1.0
+    group: Name | None = None
+
+
+class DomainRecord(Limits):
+    """A source of volumes that is mixed as one."""
+
+    name: Name
+
+
+# Tags of a union show up in the place of an error; `problems` takes them out again.
+OneDomain = Annotated[Annotated[Name, Tag("name")] | Annotated[DomainRecord, Tag("record")], Discriminator(_record)]
+Domains = Annotated[
+    Annotated[list[OneDomain], Field(min_length=1, max_length=MOST_DOMAINS), Tag("several")]
+    | Annotated[dict[Name, Limits], Field(min_length=1, max_length=MOST_DOMAINS), Tag("by name")],
+    Discriminator(lambda value: "by name" if isinstance(value, dict) else "several"),
+]
+
+
+def read_domains(given: list[str | DomainRecord] | dict[str, Limits]) -> tuple[Domain, ...]:
+    """The records that a list of names or records, or a mapping by name, stands for; raises `BadSetup`."""
+    if isinstance(given, dict):
+        return tuple(Domain(name=name, **limits.model_dump()) for name, limits in given.items())
+    return tuple(Domain(one) if isinstance(one, str) else Domain(**one.model_dump()) for one in given)
+
+
+class NewAllocation(Body):
+    """What to mix, for how many draws, and who decides. `options` are the policy's own."""
+
+    name: Name
+    domains: Domains
+    budget: Draws
+    interval: Draws
+    policy: Name = "transfer_law"
+    targets: Annotated[dict[Name, Amount], Field(min_length=1, max_length=MOST_DOMAINS)] | None = None
+    objective: Objective = "mean_log"
+    baseline: Annotated[dict[Name, Share], Field(min_length=1, max_length=MOST_DOMAINS)] | None = None
+    lr_plan: (
+        Annotated[
+            list[Annotated[list[Amount], Field(min_length=2, max_length=2)]], Field(min_length=1, max_length=10_000)
+        ]
+        | None
+    ) = None
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)] = 0
+    options: Annotated[dict[Name, Option], Field(max_length=100)] = Field(default_factory=dict)
+
+
+class Report(Body):
+    """One held-out evaluation: cumulative draws by domain, losses by target; null where not measured."""
+
+    position: Position
+    draws: Annotated[dict[Name, Amount], Field(min_length=1, max_length=MOST_DOMAINS)]
+    eval_loss: ByName
+    eval_sem: ByName | None = None
+    train_loss: ByName | None = None
+    train_count: ByName | None = None
+    lr_sum: Annotated[float, Field(strict=True, ge=0, le=1e18)] | None = None
+    grad_dot: Annotated[dict[Name, ByName], Field(max_length=1000)] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As the hosts take it; raises `BadReport`."""
+        body = self.model_dump()
+        LossReport.from_dict(body)
+        return body
+
+
+Reports = Annotated[
+    Annotated[Report, Tag("one")]
+    | Annotated[list[Report], Field(min_length=1, max_length=MOST_REPORTS), Tag("several")],
+    Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
+]
+
+
+class Plan(Body):
+    """Budgets of new runs, in draws; `domains` where they would differ from the run's own."""
+
+    budgets: Annotated[list[Draws], Field(min_length=1, max_length=20)]
+    objective: Objective | None = None
+    domains: Domains | None = None
+
+
+class Change(Body):
+    """All domains from `position` (by default the last report) on."""
+
+    domains: Domains
+    position: Position | None = None
+
+
+class Mode(Body):
+    """What is left out stays as it is; an empty `pin` lets all shares go."""
+
+    mode: Literal["act", "advise", "pause"] | None = None
+    pin: Annotated[dict[Name, Share], Field(max_length=MOST_DOMAINS)] | None = None
+
+
+class Rewind(Body):
+    """Back to a checkpoint: what was reported and decided behind `position` stays, but inactive."""
+
+    position: Position
+    why: Text = ""

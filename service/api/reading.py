@@ -1,0 +1,60 @@
+"""What can be read of an allocation: straight from the store, so that no read waits for a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from service.api.allocations import Id
+from service.api.answers import Answer
+from service.api.documents import DECISIONS, LAW, PAGE, SCHEDULE, answers
+from service.api.paging import Cursor, Limit, page, read_cursor
+from service.api.service import Reader
+from service.journal import Event
+from service.report import report_page
+
+router = APIRouter(prefix="/v1/allocations", tags=["reading"])
+LOOKED_BACK = 200  # decisions in which a law is looked for
+
+
+@router.get("/{id}/schedule", responses=answers(200, SCHEDULE, 404))
+def schedule(id: Id, call: Reader) -> Answer:
+    """All mixtures so far, each with its first draw."""
+    return Answer(call.service.schedules.read(call.entry(id).id).to_dict())
+
+
+@router.get("/{id}/decisions", responses=answers(200, DECISIONS, 404, 422))
+def decisions(id: Id, call: Reader, limit: Limit = 50, cursor: Cursor = None, inactive: bool = False) -> Answer:
+    """Every decision, the oldest first; with `inactive`, also those that a rewind left behind."""
+    call.entry(id)
+    after = 0 if cursor is None else int(read_cursor(cursor, (int,))[0])
+    found = call.service.journal.events(id, after, ["decision"], active=not inactive, limit=limit + 1)
+    return Answer(page(found, limit, lambda event: [event.id], _decision))
+
+
+@router.get("/{id}/law", responses=answers(200, LAW, 404))
+def law(id: Id, call: Reader) -> Answer:
+    """The law behind the newest decision that came from one, with 90 % intervals; null while there is none."""
+    call.entry(id)
+    newest = call.service.journal.events(id, kinds=["decision"], active=True, limit=LOOKED_BACK, before=2**53)
+    for event in newest:
+        body = event.body
+        if body.get("law") is not None:
+            about = {"position": body["position"], "report": event.position, "at": event.at, "refit": body["refit"]}
+            return Answer({**about, **body["law"]})
+    return Answer(None)
+
+
+@router.get("/{id}/report", responses=answers(200, PAGE, 404), response_class=HTMLResponse)
+def report(id: Id, call: Reader) -> HTMLResponse:
+    """The page of the run, for people; whole in one file, it works offline."""
+    entry = call.entry(id)
+    with call.service.thinking():
+        return HTMLResponse(report_page(call.service.journal, id, title=entry.name))
+
+
+def _decision(event: Event) -> dict[str, Any]:
+    about = {"at": event.at, "attempt": event.attempt, "active": event.active}
+    return {**event.body, "meta": {**(event.body.get("meta") or {}), **about}}

@@ -1,0 +1,80 @@
+"""What every handler works with, and the way to an allocation of the caller's own project."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from service.api.problems import Trouble
+from service.api.settings import Settings
+from service.hosting import Busy, Gateway
+from service.journal import Entry, Journal
+from service.owner import Schedules
+from service.tokens import Token, Vault, allows
+
+_ID = re.compile(r"a-[0-9a-f]{16}", re.ASCII)
+
+
+@dataclasses.dataclass
+class Service:
+    """The store for what is read, the gateway for what is decided."""
+
+    journal: Journal
+    gateway: Gateway
+    settings: Settings
+    vault: Vault
+    schedules: Schedules
+    _thinking: threading.Semaphore = dataclasses.field(default_factory=lambda: threading.Semaphore(1))
+
+    @contextmanager
+    def thinking(self) -> Iterator[None]:
+        """For what takes a core for a second (a page, a plan): one at a time, so that reads go on beside it."""
+        if not self._thinking.acquire(timeout=20):
+            raise Busy("too many pages and plans are being made; ask again")
+        try:
+            yield
+        finally:
+            self._thinking.release()
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One request: who sends it, and what it may see."""
+
+    service: Service
+    token: Token
+
+    def entry(self, allocation: str) -> Entry:
+        """The allocation, if it is of the caller's project; another's does not exist for it."""
+        if not _ID.fullmatch(allocation):
+            raise Trouble(404, "there is no such allocation in this project")
+        entry = self.service.journal.entry(allocation)
+        if entry.project != self.token.project:
+            raise Trouble(404, "there is no such allocation in this project")
+        return entry
+
+    async def ask(self, question: str, allocation: str, *args: Any) -> Any:
+        return await self.service.gateway.ask(question, allocation, *args, timeout=self.service.settings.wait)
+
+
+def needs(scope: str) -> Callable[[Request], Any]:
+    """A dependency that lets tokens of `scope` in."""
+
+    async def call(request: Request) -> Call:
+        token: Token = request.state.token
+        if not allows(token.scope, scope):
+            raise Trouble(403, f"this token has scope '{token.scope}'; '{scope}' is needed")
+        return Call(request.app.state.service, token)
+
+    return call
+
+
+Reader = Annotated[Call, Depends(needs("read"))]
+Reporter = Annotated[Call, Depends(needs("report"))]
+Admin = Annotated[Call, Depends(needs("admin"))]

@@ -1,0 +1,40 @@
+"""What may be set about the service's HTTP interface."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Limits of the service.
+
+    Parameters
+    ----------
+    max_body:
+        Most bytes of a request's body.
+    rate:
+        Requests a second that each token may send in the long run.
+    burst:
+        Requests that a token may send at once after a rest; by default twice the rate.
+    allocations:
+        Most allocations of a project that are not archived.
+    wait:
+        Seconds that a request waits for its fit before it is told to ask again.
+    """
+
+    max_body: int = 2 * 2**20
+    rate: float = 100.0
+    burst: float | None = None
+    allocations: int = 10_000
+    wait: float = 120.0
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_body", 1024), ("rate", 0.01), ("allocations", 1), ("wait", 0.01)):
+            value = getattr(self, name)
+            if not least <= value < 1e12:
+                raise ValueError(f"{name} is {value}; it must be at least {least}")
+
+    @property
+    def most_at_once(self) -> float:
+        return max(1.0, 2 * self.rate if self.burst is None else self.burst)

@@ -1,0 +1,39 @@
+"""What a person may change in mid-run: mode and pins, domains, and the way back to a checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+
+from service.api.allocations import Id
+from service.api.answers import Answer
+from service.api.bodies import Change, Mode, Rewind, read_domains
+from service.api.documents import DECIDED, STATUS, answers
+from service.api.service import Admin
+
+router = APIRouter(prefix="/v1/allocations", tags=["steering"])
+
+
+@router.post("/{id}/domains", responses=answers(200, DECIDED, 404, 409, 422, writes=True))
+async def change_domains(id: Id, body: Change, call: Admin) -> Answer:
+    """A domain joins, leaves, or its pool grows: send all domains from now on. Answers with the mixture over them."""
+    entry = await run_in_threadpool(call.entry, id)
+    wanted = [domain.to_dict() for domain in read_domains(body.domains)]
+    return Answer(await call.ask("set_domains", entry.id, wanted, body.position))
+
+
+@router.post("/{id}/mode", responses=answers(200, STATUS, 404, 409, 422, writes=True))
+async def set_mode(id: Id, body: Mode, call: Admin) -> Answer:
+    """`act` on the policy, only take its `advice`, or `pause` it; and shares held by hand. From the next report on."""
+    entry = await run_in_threadpool(call.entry, id)
+    found: dict[str, Any] = await call.ask("set_mode", entry.id, body.mode, body.pin)
+    return Answer(found | {"allocation": entry.id})
+
+
+@router.post("/{id}/rewind", responses=answers(200, DECIDED, 404, 409, 422, writes=True))
+async def rewind(id: Id, body: Rewind, call: Admin) -> Answer:
+    """Training begins again from a checkpoint: what came later stays, but inactive. A new attempt."""
+    entry = await run_in_threadpool(call.entry, id)
+    return Answer(await call.ask("rewind", entry.id, body.position, body.why))

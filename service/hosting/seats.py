@@ -1,0 +1,79 @@
+"""Owners of the allocations in use: opened when first asked, the longest unused one given up for the next.
+
+An owner that is given up loses nothing: its dump and the journal are what it would come back from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.hosting.errors import Busy
+from service.journal import Journal
+from service.owner import Owner
+from service.owner.owner import Fitting
+
+WAITING = 16  # questions on one allocation that may wait for each other
+
+
+@dataclasses.dataclass
+class _Seat:
+    opening: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    owner: Owner | None = None
+    users: int = 0
+
+
+class Seats:
+    """At most `kept` owners, and those that are at work."""
+
+    def __init__(self, journal: Journal, fitting: Fitting, kept: int) -> None:
+        self._journal, self._fitting, self._kept = journal, fitting, kept
+        self._seats: OrderedDict[str, _Seat] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    @contextmanager
+    def owner(self, allocation: str) -> Iterator[Owner]:
+        """The owner of `allocation`, kept at hand until the block ends. Raises `Busy`."""
+        seat = self._take(allocation)
+        try:
+            with seat.opening:
+                if seat.owner is None:
+                    owner = Owner(self._journal, allocation, fitting=self._fitting)
+                    owner.start()
+                    seat.owner = owner
+                found = seat.owner
+            yield found
+        finally:
+            self._leave(seat)
+
+    def give_up(self, allocation: str, owner: Owner | None) -> None:
+        """Do not use `owner` again; the next question opens a new one."""
+        with self._lock:
+            seat = self._seats.get(allocation)
+            if seat is not None and owner is not None and seat.owner is owner:
+                seat.owner = None
+
+    def _take(self, allocation: str) -> _Seat:
+        with self._lock:
+            seat = self._seats.setdefault(allocation, _Seat())
+            self._seats.move_to_end(allocation)
+            if seat.users >= WAITING:
+                raise Busy(f"{seat.users} requests on this allocation are waiting already; send one at a time")
+            seat.users += 1
+            return seat
+
+    def _leave(self, seat: _Seat) -> None:
+        with self._lock:
+            seat.users -= 1
+            idle = [name for name, one in self._seats.items() if one.users == 0] if self._is_full() else []
+            for name in idle[: len(self._seats) - self._kept]:
+                del self._seats[name]
+
+    def _is_full(self) -> bool:
+        return len(self._seats) > self._kept

@@ -1,0 +1,38 @@
+"""Where an allocation stands, for anyone who reads its journal: nobody has to own it for that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from policies import Domain
+from service.journal import Journal, decision_of
+from service.owner.spec import Spec
+from service.owner.steering import Steering
+
+
+def status(journal: Journal, allocation: str, spec: Spec) -> dict[str, Any]:
+    """The newest report's position, the newest decision, mode and pins."""
+    decision = journal.last(allocation, ["decision"])
+    report = journal.last(allocation, ["report"])
+    return {
+        "allocation": allocation,
+        "attempt": journal.attempt(allocation),
+        "budget": spec.budget,
+        "position": 0 if report is None else report.position,
+        "decision": None if decision is None else decision_of(decision).to_dict(),
+        **steering(journal, allocation, spec).to_dict(),
+    }
+
+
+def steering(journal: Journal, allocation: str, spec: Spec) -> Steering:
+    """What a person has laid over the policy."""
+    event = journal.last(allocation, ["mode"])
+    return spec.steering if event is None else Steering.from_dict(event.body)
+
+
+def domains(journal: Journal, allocation: str, spec: Spec) -> tuple[Domain, ...]:
+    """The domains as they are now."""
+    event = journal.last(allocation, ["domains"])
+    bodies: list[Mapping[str, Any]] = [] if event is None else event.body["domains"]
+    return tuple(Domain.from_dict(body) for body in bodies) or spec.domains
