@@ -22,7 +22,12 @@ app = typer.Typer(
 )
 data = typer.Typer(help="Look at volumes, fill the cache, fetch examples.", no_args_is_help=True)
 app.add_typer(data, name="data")
+token = typer.Typer(help="Who may use the service.", no_args_is_help=True)
+app.add_typer(token, name="token")
 
+Store = Annotated[
+    str | None, typer.Option(metavar="URL", help="Database; default: $ISTHMUS_STORE, or sqlite:///isthmus.db.")
+]
 ConfigFile = Annotated[Path, typer.Argument(help="YAML file of the run.", show_default=False)]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. train.lr=3e-4; repeatable.")
@@ -128,6 +133,63 @@ def tournament(
         tournament(
             Asked(policies, worlds, seeds, domains, noise, table, out, first_seed, tuned, tune, full, address, tracking)
         )
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all, behind TLS only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8900,
+    store: Store = None,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; default: this machine.")] = None,
+    shards: Annotated[int, typer.Option(metavar="N", help="Processes that own allocations.")] = 1,
+    replicas: Annotated[int, typer.Option(metavar="N", help="Processes that answer HTTP.")] = 1,
+    max_body: Annotated[int, typer.Option(metavar="BYTES", help="Most bytes of a request.")] = 2 * 2**20,
+    rate: Annotated[float, typer.Option(metavar="N", help="Requests a second of each token.")] = 100.0,
+    allocations: Annotated[int, typer.Option(metavar="N", help="Most open allocations of a project.")] = 10_000,
+) -> None:
+    """Answer trainers over HTTP: they report losses and get mixtures. Runs until Ctrl-C."""
+    with reported():
+        from service.cli.serve import serve
+
+        serve(host, port, store, address, shards, replicas, max_body, rate, allocations)
+
+
+@token.command("create")
+def token_create(
+    project: Annotated[str, typer.Option(metavar="NAME", help="What it opens.", show_default=False)],
+    scope: Annotated[str, typer.Option(help="read, report or admin.")] = "report",
+    store: Store = None,
+    days: Annotated[float | None, typer.Option(metavar="N", help="Valid so long; default: until revoked.")] = None,
+) -> None:
+    """Make a token and print it, this once."""
+    with reported():
+        from service.cli.tokens import create
+
+        create(project, scope, store, days)
+
+
+@token.command("list")
+def token_list(
+    store: Store = None,
+    project: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this project.")] = None,
+) -> None:
+    """Show all tokens, without their secrets."""
+    with reported():
+        from service.cli.tokens import show
+
+        show(store, project)
+
+
+@token.command("revoke")
+def token_revoke(
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `token list` shows it.", show_default=False)],
+    store: Store = None,
+) -> None:
+    """Have a token open nothing any more."""
+    with reported():
+        from service.cli.tokens import revoke
+
+        revoke(id, store)
 
 
 Address = Annotated[

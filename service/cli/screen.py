@@ -9,5 +9,6 @@ from rich.console import Console
 LOG_WIDTH = 160
 
 
-def screen() -> Console:
-    return Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+def screen(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(width=None if stream.isatty() else LOG_WIDTH, stderr=stderr)
