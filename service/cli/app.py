@@ -204,6 +204,9 @@ def submit(
     overrides: Overrides = None,
     address: Address = None,
     name: Annotated[str | None, typer.Option(metavar="RUN", help="Name of the run; default: the file's.")] = None,
+    project: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose run it is in the service; default: the file's.")
+    ] = None,
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder on the cluster that relative paths start at.")
     ] = None,
@@ -222,7 +225,7 @@ def submit(
         from service.cli.jobs import send
         from service.jobs.submit import Order
 
-        send(Order(config, tuple(overrides or ()), address, name, root, attempts, compare, service, python))
+        send(Order(config, tuple(overrides or ()), address, name, project, root, attempts, compare, service, python))
 
 
 @app.command()

@@ -27,6 +27,8 @@ def send(order: Order) -> None:
     print(f"job {sent.job} trains run '{sent.run}' at {sent.url}; it goes on without this machine")
     print(f"isthmus logs {sent.job} --follow{at}")
     print(f"isthmus stop {sent.job}{at}          # submitting again goes on where it was")
+    if sent.seen is not None:
+        print(sent.seen)
     if sent.config.tracking.uri is not None:
         for line in how_to_look(sent.config):
             print(line)

@@ -14,6 +14,7 @@ from service.config import Config, load_config, save_config
 from service.jobs.errors import BadJob
 from service.jobs.jobs import PROJECT, RUN, VERSION, Cluster
 from service.jobs.package import CONFIG, pack
+from service.jobs.registering import registered
 from service.pretrain import compare as comparison
 
 STOP_SECONDS = 90  # Ray's default of 3 would kill a run before its tracker has sent what it holds
@@ -34,13 +35,15 @@ class Order:
     """What was asked for on the command line.
 
     `root` is the folder, as the cluster sees it, that relative paths of the configuration start at;
-    `attempts` how often the run is begun anew inside its job; `python` the cluster's interpreter.
+    `attempts` how often the run is begun anew inside its job; `service` the address of an `isthmus serve`
+    on the run's store; `python` the cluster's interpreter.
     """
 
     config: Path
     overrides: tuple[str, ...] = ()
     address: str | None = None
     name: str | None = None
+    project: str | None = None
     root: Path | None = None
     attempts: int = 1
     compare: str | None = None
@@ -56,6 +59,7 @@ class Sent:
     run: str
     url: str
     config: Config
+    seen: str | None = None  # where the service will show it
 
 
 def submit(order: Order) -> Sent:
@@ -69,6 +73,7 @@ def submit(order: Order) -> Sent:
         Where the cluster does not answer.
     """
     config = checked(order)
+    seen = None if order.service is None else registered(order.service, config)
     cluster = Cluster(order.address)
     busy = cluster.active(config.name, config.project or "")
     if busy is not None:
@@ -81,15 +86,16 @@ def submit(order: Order) -> Sent:
         environment, version = packed(config, Path(scratch))
         metadata = {RUN: config.name, PROJECT: config.project or "", VERSION: version}
         cluster.send(entrypoint(order), environment, metadata, job)
-    return Sent(job, config.name, cluster.url, config)
+    return Sent(job, config.name, cluster.url, config, seen)
 
 
 def checked(order: Order) -> Config:
     """The whole configuration, with absolute paths, as the job will read it."""
     if order.attempts < 1:
         raise BadJob(f"--attempts is {order.attempts}; give 1 or more")
-    named = [] if order.name is None else [f"name={order.name}"]
-    config = load_config(order.config, [*order.overrides, *named], root=order.root)
+    given = {"name": order.name, "project": order.project}
+    settings = [f"{key}={value}" for key, value in given.items() if value is not None]
+    config = load_config(order.config, [*order.overrides, *settings], root=order.root)
     config.check_model()
     if order.compare is not None:
         comparison.check_policy_name(order.compare, config)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 
-from service.config import BadConfig, load_config
+from service.api import create_app
+from service.config import BadConfig, Config, load_config
+from service.hosting import Host, LocalGateway
 from service.jobs import BadJob, JobsUnreachable
+from service.jobs.registering import registered
 from service.jobs.server import connect
 from service.jobs.submit import Order, checked, entrypoint
+from service.journal import Journal
+from service.journal.names import allocation_id
 from service.runs import store_url
+from service.tokens import Vault
+from tests.deploy.two_nodes import free_port
 from tests.service.jobs.conftest import isthmus, job_of, wait_for, write_run
 
 
@@ -60,6 +71,46 @@ def test_a_store_named_by_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.delenv("ISTHMUS_STORE")
     with pytest.raises(BadConfig, match="ISTHMUS_STORE is not set here"):
         store_url("$ISTHMUS_STORE")
+
+
+def test_a_run_shows_in_a_service_through_the_store_they_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a real service of the same store, without Ray: its application on a port of its own."""
+    store = f"sqlite:///{tmp_path / 'store.db'}"
+    file = write_run(tmp_path, "r", store="$ISTHMUS_STORE")
+    with served(store) as (url, vault):
+        monkeypatch.setenv("ISTHMUS_TOKEN", vault.create("liver", "read", None)[1])
+        with pytest.raises(BadJob, match="project is not set"):
+            registered(url, checked(Order(file)))
+        config = checked(Order(file, project="liver"))
+        seen = registered(url, config)
+        assert seen == f"in the service: {url}/v1/allocations/{allocation_id('liver', 'r')}"
+        monkeypatch.setenv("ISTHMUS_TOKEN", "isth_wrong_token")
+        with pytest.raises(BadJob, match="does not take the token in ISTHMUS_TOKEN; make one"):
+            registered(url, config)
+        assert "isth_wrong_token" not in registered_error(url, config)
+    assert "it does not answer now" in registered(url, config)
+
+
+def registered_error(url: str, config: Config) -> str:
+    with pytest.raises(BadJob) as caught:
+        registered(url, config)
+    return str(caught.value)
+
+
+@contextlib.contextmanager
+def served(store: str) -> Iterator[tuple[str, Vault]]:
+    with Journal(store, shared=True) as journal:
+        gateway = LocalGateway(Host(journal))
+        server = uvicorn.Server(uvicorn.Config(create_app(journal, gateway), port=free_port(), log_level="error"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            wait_for(lambda: server.started, 30)
+            yield f"http://127.0.0.1:{server.config.port}", Vault(journal)
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            gateway.close()
 
 
 @pytest.mark.ray
