@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from types import FrameType
 
 from service.cli.errors import DONE, FAILED, WRONG_INPUT, reported
 from service.config import Config, load_config, save_config
+from service.jobs.package import PACKAGES
 from service.pretrain.begin import settle_name
 from service.pretrain.console import Console
 
@@ -55,6 +57,20 @@ def supervise(command: Callable[[], Sequence[str]], attempts: int, console: Cons
     return FAILED if code < 0 else code
 
 
+def own_code(folder: Path) -> None:
+    """Go on in `folder`, with a copy of the code in it for the processes that are started from here.
+
+    Ray unpacks a job's folder anew for each node, and where two of them share a machine (or its agent is
+    restarted) it does so under the feet of the job that is running in it.
+    """
+    home, copy = Path(__file__).resolve().parents[2], folder / "code"
+    for name in PACKAGES:
+        shutil.copytree(home / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(copy), *([before] if before else [])])
+    os.chdir(folder)
+
+
 def pretrain_command(settled: Path, config: Config, compare: str | None) -> list[str]:
     """A run that was begun is gone on with by its folder: a finished one would otherwise be begun anew."""
     run = config.runs_path / config.name
@@ -75,9 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.line(f"code from {Path(__file__).resolve().parents[2]}")
     with reported():
         config = on_this_cluster(settle_name(load_config(asked.config), console))
-    with tempfile.TemporaryDirectory(prefix="isthmus-job-") as folder:  # where the given file lies may be read-only
+    with tempfile.TemporaryDirectory(prefix="isthmus-job-") as folder:
         settled = Path(folder) / "config.yaml"
         save_config(config, settled)
+        own_code(Path(folder))
         return supervise(lambda: pretrain_command(settled, config, asked.compare), asked.attempts, console, asked.pause)
 
 

@@ -44,25 +44,18 @@ def connect(address: str | None) -> Any:
 def answering(url: str) -> Iterator[None]:
     """What the Jobs SDK raises, in one sentence of ours."""
     import requests
+    from ray.exceptions import AuthenticationError
 
     try:
         yield
-    except (ConnectionError, requests.exceptions.RequestException) as error:
-        if getattr(getattr(error, "response", None), "status_code", None) in (401, 403):
-            raise _refused(url) from None
+    except AuthenticationError:
+        cure = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the file that holds it"
+        raise BadJob(f"the cluster at {url} asks for its token; {cure}") from None
+    except (ConnectionError, requests.exceptions.RequestException):
         why = f"no Ray Jobs server answers at {url}"
         raise JobsUnreachable(f"{why}; is the cluster up, and is this the dashboard's address?") from None
     except RuntimeError as error:
-        text = str(error)
-        if "401" in text or "uthentication" in text:
-            raise _refused(url) from None
-        raise JobsUnreachable(f"the Ray Jobs server at {url} failed: {_last_line(text)}") from None
-
-
-def _refused(url: str) -> BadJob:
-    return BadJob(
-        f"the cluster at {url} wants another token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to its file"
-    )
+        raise JobsUnreachable(f"the Ray Jobs server at {url} failed: {_last_line(str(error))}") from None
 
 
 def _last_line(text: str) -> str:

@@ -17,7 +17,7 @@ from service.journal.names import allocation_id
 from tests.deploy.programs import mlflow_server, program, service
 from tests.deploy.two_nodes import free_port, two_nodes
 from tests.service import postgres
-from tests.service.jobs.conftest import isthmus, job_of, wait_for, write_run
+from tests.service.jobs.conftest import TOKEN, isthmus, job_of, wait_for, write_run
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 BUDGET, INTERVAL = 12800, 512
@@ -42,7 +42,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         with (
             program(mlflow, f"{tracking}/health", folder / "mlflow.log", **secrets, **quiet),
             program(service(ports[1]), f"{serving}/readyz", folder / "service.log", **secrets),
-            two_nodes(folder / "nodes.log", **secrets) as cluster,
+            two_nodes(folder / "nodes.log", **secrets, **TOKEN) as cluster,
         ):
             yield {"tracking": tracking, "service": serving, "cluster": cluster} | secrets
 

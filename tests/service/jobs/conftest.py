@@ -16,19 +16,21 @@ import yaml
 from tests.deploy.two_nodes import two_nodes
 from trainers.examples.phantoms import hub_island, write_phantoms
 
+# The cluster asks for it, as one that others can reach should.
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "5" * 64}
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with two_nodes(tmp_path_factory.mktemp("cluster") / "nodes.log") as address:
+    with two_nodes(tmp_path_factory.mktemp("cluster") / "nodes.log", **TOKEN) as address:
         yield address
 
 
 def isthmus(*arguments: str | Path, code: int = 0, **environment: str) -> str:
     """What it printed; fails unless it ended with `code`."""
     command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
-    variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    variables = os.environ | TOKEN | {"PYTHONPATH": str(ROOT)} | environment
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=variables, cwd="/")
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout if code == 0 else done.stderr

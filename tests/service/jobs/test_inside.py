@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from service.jobs.inside import on_this_cluster, pretrain_command, supervise
 from service.pretrain.console import Console
 from tests.service.jobs.conftest import write_run
 
+ROOT = Path(__file__).resolve().parents[3]
 COUNT = "import os, sys, pathlib; p = pathlib.Path(sys.argv[1]); n = len(p.read_text()) if p.exists() else 0; "
 COUNT += "p.write_text('x' * (n + 1)); "
 
@@ -54,14 +56,13 @@ def test_it_says_how_an_attempt_ended(tmp_path: Path) -> None:
 
 def test_a_stop_is_not_a_death(tmp_path: Path) -> None:
     """Ray sends SIGTERM to all processes of a job: the child ends with 1, and is not begun again."""
-    root = Path(__file__).resolve().parents[3]
     code = (
         "import sys; from service.jobs.inside import supervise; from service.pretrain.console import Console\n"
         "child = [sys.executable, '-c', \"print('up', flush=True); import time; time.sleep(60)\"]\n"
         "sys.exit(supervise(lambda: child, 5, Console(), 0.0))"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root, start_new_session=True
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
@@ -71,6 +72,26 @@ def test_a_stop_is_not_a_death(tmp_path: Path) -> None:
     assert process.stdout.read() == ""
     process.stdout.close()
     assert time.monotonic() - begun < 20
+
+
+def test_the_code_of_a_running_job_does_not_change(tmp_path: Path) -> None:
+    """Ray removes and unpacks a job's folder again while the job runs in it: nothing of it may be missed."""
+    shutil.copytree(ROOT / "service", tmp_path / "sent" / "service")
+    shutil.copytree(ROOT / "trainers", tmp_path / "sent" / "trainers")
+    shutil.copytree(ROOT / "policies", tmp_path / "sent" / "policies")
+    (tmp_path / "own").mkdir()
+    code = (
+        "import pathlib, shutil, subprocess, sys\n"
+        "from service.jobs.inside import own_code\n"
+        "own_code(pathlib.Path(sys.argv[1]))\n"
+        "shutil.rmtree(sys.argv[2])\n"
+        "child = 'import os, service.config; print(os.getcwd(), service.config.__file__)'\n"
+        "subprocess.run([sys.executable, '-c', child], check=True)"
+    )
+    own, sent = tmp_path / "own", tmp_path / "sent"
+    command = [sys.executable, "-c", code, str(own), str(sent)]
+    told = subprocess.check_output(command, cwd=sent, env=os.environ | {"PYTHONPATH": str(sent)}, text=True)
+    assert told.split() == [str(own), str(own / "code" / "service" / "config" / "__init__.py")]
 
 
 def test_the_job_trains_on_the_cluster_it_runs_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
