@@ -3,6 +3,7 @@ service, and one submitted run that shows in all of them and is steered from the
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,8 +53,6 @@ def _without_password(url: str) -> str:
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
-    import os
-
     return {**os.environ, **more}
 
 
