@@ -68,8 +68,8 @@ def check_growth(report: LossReport, before: LossReport) -> None:
 
 def check_same_draws(position: int, new: Mapping[str, float], old: Mapping[str, float]) -> None:
     """Raise `BadReport` if a position that was reported comes again with other draws."""
-    for name in new.keys() & old.keys():
-        if new[name] != old[name]:
+    for name in new:
+        if name in old and new[name] != old[name]:
             raise OtherDraws(
                 f"position {position} was reported with draws of '{name}' = {old[name]:g} and now comes with "
                 f"{new[name]:g}; a position is answered once: send the same draws, or start a new attempt"

@@ -17,7 +17,6 @@ from service.journal import JournalError
 from service.tokens import Token, Vault
 
 PREFIX = "/v1"
-STRANGERS = 10.0  # requests a second from one address without a valid token
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -31,7 +30,7 @@ class Gate:
     def __init__(self, app: ASGIApp, vault: Vault, settings: Settings) -> None:
         self._app, self._vault, self._settings = app, vault, settings
         self._tokens = Buckets(settings.rate, settings.most_at_once)
-        self._strangers = Buckets(STRANGERS, 2 * STRANGERS)
+        self._strangers = Buckets(settings.strangers, max(1.0, 2 * settings.strangers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -17,6 +17,8 @@ class Settings:
         Requests a second that each token may send in the long run.
     burst:
         Requests that a token may send at once after a rest; by default twice the rate.
+    strangers:
+        Requests a second from one address that carry no valid token, before it is told to wait.
     allocations:
         Most allocations of a project that are not archived.
     wait:
@@ -26,11 +28,18 @@ class Settings:
     max_body: int = 2 * 2**20
     rate: float = 100.0
     burst: float | None = None
+    strangers: float = 10.0
     allocations: int = 10_000
     wait: float = 120.0
 
     def __post_init__(self) -> None:
-        for name, least in (("max_body", 1024), ("rate", 0.01), ("allocations", 1), ("wait", 0.01)):
+        for name, least in (
+            ("max_body", 1024),
+            ("rate", 0.01),
+            ("strangers", 0.01),
+            ("allocations", 1),
+            ("wait", 0.01),
+        ):
             value = getattr(self, name)
             if not least <= value < 1e12:
                 raise ValueError(f"{name} is {value}; it must be at least {least}")

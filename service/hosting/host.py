@@ -23,10 +23,11 @@ from service.hosting.fits import FitQueue
 from service.hosting.seats import Seats
 from service.journal import Fenced, Journal, StoreLost
 from service.owner import Owner, Schedules
+from service.owner.status import stored_answer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-FENCED = 4  # times in a row another service may take an allocation over before the caller hears of it
+FENCED = 8  # times in a row another service may take an allocation over before the caller hears of it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +66,7 @@ class Host:
         for index, body in enumerate(reports):
             try:
                 report = LossReport.from_dict(body)
-                decision = self._ask(allocation, lambda owner, report=report: owner.decide(report))  # type: ignore[misc]
-                position = report.position
+                decision, position = self._decide(allocation, report), report.position
             except BadReport as error:
                 raise Refused(index, str(error), isinstance(error, OtherDraws)) from error
         if decision is None:
@@ -121,17 +121,33 @@ class Host:
 
     # -- inside
 
+    def _decide(self, allocation: str, report: LossReport) -> Decision:
+        """What was answered before is read, so that a report sent twice takes the allocation from nobody."""
+        return self._ask(
+            allocation,
+            lambda owner: owner.decide(report),
+            lambda: stored_answer(self._journal, allocation, report),
+        )
+
     def _answer(self, allocation: str, decision: Decision) -> dict[str, Any]:
         schedule = self._patiently(lambda: self._schedules.read(allocation))
         return {"decision": decision.to_dict(), "schedule": schedule.to_dict()}
 
-    def _ask(self, allocation: str, question: Callable[[Owner], T]) -> T:
-        """Put a question to the owner; a newer one, or a new one after trouble, may have to answer it."""
-        return self._patiently(lambda: self._ask_newest(allocation, question))
+    def _ask(
+        self, allocation: str, question: Callable[[Owner], T], instead: Callable[[], T | None] = lambda: None
+    ) -> T:
+        """Put a question to the owner; a newer one, or a new one after trouble, may have to answer it.
 
-    def _ask_newest(self, allocation: str, question: Callable[[Owner], T]) -> T:
+        Before an owner is opened, which takes the allocation from whoever has it, `instead` may have the answer.
+        """
+        return self._patiently(lambda: self._ask_newest(allocation, question, instead))
+
+    def _ask_newest(self, allocation: str, question: Callable[[Owner], T], instead: Callable[[], T | None]) -> T:
         for left in reversed(range(FENCED)):
-            owner = None
+            owner, begun = None, time.monotonic()
+            found = None if self._seats.holds(allocation) else instead()
+            if found is not None:
+                return found
             try:
                 with self._seats.owner(allocation) as owner:
                     return question(owner)
@@ -139,7 +155,7 @@ class Host:
                 self._seats.give_up(allocation, owner)
                 if not left:
                     raise
-                time.sleep(random.uniform(0, 0.05))  # two services that want the same do not meet again at once
+                time.sleep(_aside(FENCED - left, time.monotonic() - begun))
             except (BadReport, BadSetup):
                 if owner is None or owner.is_current() or not left:
                     raise
@@ -161,3 +177,12 @@ class Host:
                 log.warning("asking again in %.2f s: %s", pause, error)
                 time.sleep(pause)
                 pause = min(2 * pause, 1.0)
+
+
+def _aside(times: int, spent: float) -> float:
+    """Seconds to step aside after having been fenced out so many times in a row, after `spent` seconds of work.
+
+    Two services that want the same answer would otherwise each undo the other's fit for ever: at random, one
+    of them leaves the other the time to end it.
+    """
+    return random.uniform(0, (0.05 + 2 * spent) * min(2**times, 8))

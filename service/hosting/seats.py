@@ -37,6 +37,11 @@ class Seats:
     def __len__(self) -> int:
         return len(self._seats)
 
+    def holds(self, allocation: str) -> bool:
+        """Whether the allocation has an owner here."""
+        seat = self._seats.get(allocation)
+        return seat is not None and seat.owner is not None
+
     @contextmanager
     def owner(self, allocation: str) -> Iterator[Owner]:
         """The owner of `allocation`, kept at hand until the block ends. Raises `Busy`."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from policies import Domain
-from service.journal import Journal, decision_of
+from policies import Decision, Domain, LossReport
+from policies.intake import same
+from service.journal import Journal, decision_of, report_of
 from service.owner.spec import Spec
 from service.owner.steering import Steering
 
@@ -29,6 +31,19 @@ def steering(journal: Journal, allocation: str, spec: Spec) -> Steering:
     """What a person has laid over the policy."""
     event = journal.last(allocation, ["mode"])
     return spec.steering if event is None else Steering.from_dict(event.body)
+
+
+def stored_answer(journal: Journal, allocation: str, report: LossReport) -> Decision | None:
+    """The decision that this very report was answered with, marked `replayed`; None where it was not.
+
+    A report that differs in anything is for the owner, who writes down what differs.
+    """
+    answer = journal.find(allocation, f"held:{report.position}")
+    answer = answer or journal.find(allocation, f"decision:{report.position}")
+    known = None if answer is None else journal.find(allocation, f"report:{report.position}")
+    if answer is None or known is None or not same(report_of(known), report):
+        return None
+    return dataclasses.replace(decision_of(answer), replayed=True)
 
 
 def domains(journal: Journal, allocation: str, spec: Spec) -> tuple[Domain, ...]:

@@ -30,9 +30,9 @@ def serve(asked: Asked, tell: Callable[[str], None]) -> None:
         asked.check_port()
     with Journal(url, shared=True) as journal:
         tokens = Vault(journal).list()
-    with _stopped() as stop, _ray(asked.address):
+    with _ray(asked.address), _stopped() as stopped:  # in this order: Ray has a handler of its own for SIGTERM
         from service.hosting.cluster import Hosts
-        from service.serving.deploy import clear, deploy
+        from service.serving.deploy import clear, deploy, stop
 
         id, ip = _here(url)
         hosts = Hosts(url, asked.shards, id, asked.hosting)
@@ -41,10 +41,10 @@ def serve(asked: Asked, tell: Callable[[str], None]) -> None:
             deploy(hosts, asked.settings, host=asked.host, port=asked.port, replicas=asked.replicas, node=ip)
             for line in _greeting(asked, url, any(token.revoked_at is None for token in tokens)):
                 tell(line)
-            stop.wait()
+            stopped.wait()
             tell("stopping; what was answered is in the store")
         finally:
-            clear()
+            stop() if asked.address is None else clear()
             hosts.end()
 
 

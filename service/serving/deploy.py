@@ -50,14 +50,19 @@ def deploy(hosts: Hosts, settings: Settings, *, host: str, port: int, replicas: 
 
     `node` is the address of the node that the replicas must run on, if the store is a file there.
     """
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     clear()
     serve.start(
         proxy_location="HeadOnly",
         http_options={"host": host, "port": port},
         logging_config={"log_level": "WARNING", "enable_access_log": False},
     )
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.run(bound(hosts, settings, replicas, node), name=APPLICATION, route_prefix="/")
+
+
+def stop() -> None:
+    """Let the requests that are on their way be answered, then end the service."""
+    serve.delete(APPLICATION)
 
 
 def clear() -> None:
