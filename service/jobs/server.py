@@ -34,8 +34,8 @@ def connect(address: str | None) -> Any:
         os.environ.pop(name, None)
     from ray.job_submission import JobSubmissionClient
 
-    logging.getLogger("ray.dashboard").setLevel(logging.WARNING)  # it tells of each package that it uploads
-    logging.getLogger("ray._private").setLevel(logging.WARNING)
+    # It tells of each package that it sends.
+    logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.WARNING)
     with answering(url):
         return JobSubmissionClient(url)
 
