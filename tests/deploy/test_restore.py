@@ -95,7 +95,7 @@ def test_postgresql_comes_back_from_its_dump(server: postgres.Server, tmp_path: 
 @pytest.mark.skipif(shutil.which("sqlite3") is None, reason="sqlite3 is not installed here (Debian: sqlite3)")
 def test_a_sqlite_store_is_copied_while_it_is_written(tmp_path: Path) -> None:
     store, copied = tmp_path / "isthmus.db", tmp_path / "isthmus-backup.db"
-    [command] = commands("sqlite3 isthmus.db")
+    [command] = commands("sqlite3 ")
     with Journal(f"sqlite:///{store}") as journal:
         owner = begin(journal)
         token = Vault(journal).create("liver", "report", None)[1]
