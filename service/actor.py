@@ -20,7 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from policies import Decision, LossReport
 from service.journal import Journal
 from service.journal.engine import is_sqlite
-from service.owner import Owner
+from service.owner.lasting import LastingOwner
 
 log = logging.getLogger(__name__)
 
@@ -41,32 +41,32 @@ class OwnerActor:
 
     def __init__(self, url: str, allocation: str) -> None:
         self._journal = Journal(url)
-        self._owner = Owner(self._journal, allocation)
+        self._owner = LastingOwner(self._journal, allocation)
 
     def start(self) -> Decision:
-        return self._owner.start()
+        return self._owner.ask(lambda owner: owner.start())
 
     def decide(self, report: LossReport) -> Decision:
-        return self._owner.decide(report)
+        return self._owner.ask(lambda owner: owner.decide(report))
 
     def rewind(self, position: int, why: str) -> None:
-        self._owner.rewind(position, why)
+        self._owner.ask(lambda owner: owner.rewind(position, why))
 
     @ray.method(concurrency_group="beside")  # type: ignore[untyped-decorator]
     def hold(self, report: LossReport, why: str) -> Decision:
-        return self._owner.hold(report, why)
+        return self._owner.ask(lambda owner: owner.hold(report, why))
 
     @ray.method(concurrency_group="beside")  # type: ignore[untyped-decorator]
     def note(self, kind: str, position: int, body: Mapping[str, Any]) -> None:
-        self._owner.note(kind, position, body)
+        self._owner.ask(lambda owner: owner.note(kind, position, body))
 
     @ray.method(concurrency_group="beside")  # type: ignore[untyped-decorator]
     def set_mode(self, mode: str, pin: Mapping[str, float] | None) -> None:
-        self._owner.set_mode(mode, pin)
+        self._owner.ask(lambda owner: owner.set_mode(mode, pin))
 
     @ray.method(concurrency_group="beside")  # type: ignore[untyped-decorator]
     def status(self) -> dict[str, Any]:
-        return self._owner.status()
+        return self._owner.ask(lambda owner: owner.status())
 
     @ray.method(concurrency_group="beside")  # type: ignore[untyped-decorator]
     def pid(self) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from service.config import BadConfig, Config
+from service.journal.names import allocation_id
 
 _LOCK = ".lock"
 
@@ -46,7 +48,20 @@ class RunFolder:
 
     def store(self, config: Config) -> str:
         """URL of the journal: the configuration's, or a file in this folder."""
-        return config.store or f"sqlite:///{self.path / 'journal.db'}"
+        return store_url(config.store) if config.store else f"sqlite:///{self.path / 'journal.db'}"
+
+
+def run_allocation(config: Config, name: str) -> str:
+    """What the run called `name` is called in its store: its name, or in a project the id that the service knows."""
+    return name if config.project is None else allocation_id(config.project, name)
+
+
+def store_url(text: str) -> str:
+    """A store's URL with environment variables in place; `BadConfig` where one of them is not set."""
+    missing = [name for name in re.findall(r"\$\{?(\w+)", text) if not os.environ.get(name)]
+    if missing:
+        raise BadConfig(f"store is {text!r} and {missing[0]} is not set here; set it to the URL of the store")
+    return os.path.expandvars(text)
 
 
 def find_run(run: str | Path, runs: Path | None = None) -> RunFolder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -15,16 +14,12 @@ from service.api.documents import CREATED, LISTED, STATUS, answers
 from service.api.paging import Cursor, Limit, page, read_cursor
 from service.api.service import Admin, Reader, Reporter
 from service.journal import Entry, Journal
+from service.journal.names import allocation_id
 from service.owner import Spec
 from service.owner.status import domains, status
 
 router = APIRouter(prefix="/v1/allocations", tags=["allocations"])
 Id = Annotated[str, Path(json_schema_extra={"pattern": "^a-[0-9a-f]{16}$"}, description="Of an allocation.")]
-
-
-def allocation_id(project: str, name: str) -> str:
-    """The same name in the same project is the same allocation, so that a client may ask twice."""
-    return f"a-{hashlib.sha256(f'{project}/{name}'.encode()).hexdigest()[:16]}"
 
 
 @router.post("", responses=answers(201, CREATED, 200, 409, 422, writes=True), status_code=201)

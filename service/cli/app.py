@@ -192,6 +192,79 @@ def token_revoke(
         revoke(id, store)
 
 
+Address = Annotated[
+    str | None, typer.Option(metavar="URL", help="Dashboard of the Ray cluster; default: $RAY_ADDRESS, this machine.")
+]
+JobName = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job, or name of a run.", show_default=False)]
+
+
+@app.command()
+def submit(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    address: Address = None,
+    name: Annotated[str | None, typer.Option(metavar="RUN", help="Name of the run; default: the file's.")] = None,
+    project: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose run it is in the service; default: the file's.")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder on the cluster that relative paths start at.")
+    ] = None,
+    attempts: Annotated[int, typer.Option(metavar="N", help="Begin it again when it dies, N times in all.")] = 3,
+    compare: Annotated[
+        str | None, typer.Option(metavar="POLICY", help="Then the same with this policy, to measure the gain.")
+    ] = None,
+    service: Annotated[
+        str | None,
+        typer.Option(metavar="URL", envvar="ISTHMUS_URL", help="Of `isthmus serve`: look there for the run."),
+    ] = None,
+    python: Annotated[str, typer.Option(help="The cluster's Python.")] = "python",
+) -> None:
+    """Send a run to a Ray cluster, where it goes on without this machine; again: it goes on where it was."""
+    with reported():
+        from service.cli.jobs import send
+        from service.jobs.submit import Order
+
+        send(Order(config, tuple(overrides or ()), address, name, project, root, attempts, compare, service, python))
+
+
+@app.command()
+def status(
+    job: Annotated[
+        str | None, typer.Argument(metavar="[RUN|JOB]", help="One of them in full.", show_default=False)
+    ] = None,
+    address: Address = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Runs that were submitted to a cluster, and how they stand."""
+    with reported():
+        from service.cli.jobs import status
+
+        status(job, address, as_json)
+
+
+@app.command()
+def logs(
+    job: JobName,
+    address: Address = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+) -> None:
+    """What a job has printed."""
+    with reported():
+        from service.cli.jobs import logs
+
+        logs(job, address, follow)
+
+
+@app.command()
+def stop(job: JobName, address: Address = None) -> None:
+    """Stop a job; its run can be gone on with."""
+    with reported():
+        from service.cli.jobs import stop
+
+        stop(job, address)
+
+
 def main() -> None:
     """The entry point of the console script."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -12,13 +12,13 @@ from service.config import BadConfig, load_config
 from service.journal import Journal
 from service.plan import plan as plan_run
 from service.report import write_report
-from service.runs import RunFolder, find_run
+from service.runs import RunFolder, find_run, run_allocation
 
 
 def plan(run: str, budgets: str, objective: str | None, as_json: bool) -> None:
     """The table of plans, one row a budget."""
-    with _journal(find_run(run)) as (folder, journal):
-        table = plan_run(journal, folder.name, _budgets(budgets), objective)
+    with _journal(find_run(run)) as (allocation, journal):
+        table = plan_run(journal, allocation, _budgets(budgets), objective)
     if as_json:
         print(json.dumps(table.to_dict(), indent=1))
     else:
@@ -29,16 +29,18 @@ def report(run: str, out: Path) -> None:
     """The page."""
     folder = find_run(run)
     manifest = json.loads(folder.manifest.read_text()) if folder.manifest.is_file() else None
-    with _journal(folder) as (_, journal):
-        print(write_report(journal, folder.name, out, manifest=manifest))
+    with _journal(folder) as (allocation, journal):
+        print(write_report(journal, allocation, out, manifest=manifest))
 
 
 @contextmanager
-def _journal(folder: RunFolder) -> Iterator[tuple[RunFolder, Journal]]:
-    with Journal(folder.store(load_config(folder.config))) as journal:
-        if folder.name not in journal.allocations():
+def _journal(folder: RunFolder) -> Iterator[tuple[str, Journal]]:
+    config = load_config(folder.config)
+    allocation = run_allocation(config, folder.name)
+    with Journal(folder.store(config)) as journal:
+        if allocation not in journal.allocations():
             raise BadConfig(f"run '{folder.name}' has not begun to train; there is nothing to look at yet")
-        yield folder, journal
+        yield allocation, journal
 
 
 def _budgets(text: str) -> list[int]:

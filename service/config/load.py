@@ -20,8 +20,10 @@ _FREE = ("tracking", "ray")
 STEERING = ("policy.mode", "policy.pin")
 
 
-def load_config(file: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(file: str | Path, overrides: Sequence[str] = (), root: Path | None = None) -> Config:
     """The configuration in `file` with `key.key=value` overrides; all paths in it absolute.
+
+    Relative paths start at `root`, by default at the folder of the file.
 
     Raises `BadConfig` with one sentence: what is wrong, the bad value, the cure.
     """
@@ -29,7 +31,7 @@ def load_config(file: str | Path, overrides: Sequence[str] = ()) -> Config:
     body = _read(path)
     for override in overrides:
         _override(body, override)
-    return _absolute(_validate(body, path.name), path.resolve().parent)
+    return _absolute(_validate(body, path.name), path.resolve().parent if root is None else root)
 
 
 def load_resumed(file: Path, overrides: Sequence[str] = ()) -> Config:

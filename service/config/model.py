@@ -115,7 +115,10 @@ class Config(Strict):
     runs:
         Folder of all runs, relative to the YAML.
     store:
-        URL of the journal; default a SQLite file in the run's folder.
+        URL of the journal; default a SQLite file in the run's folder. A cluster's runs and its service share
+        one, on PostgreSQL. `$ISTHMUS_STORE` in it is read where the run trains, so that no password is written.
+    project:
+        Whose run it is, where the service shares the store: tokens of that project see and steer the run there.
     """
 
     name: str = Field("run", pattern=f"^{NAME}$")
@@ -124,6 +127,7 @@ class Config(Strict):
     seed: int = Field(0, ge=0, lt=2**63)
     runs: str = "runs"
     store: str | None = None
+    project: str | None = Field(None, pattern=f"^{NAME}$")
     data: DataConfig
     model: ModelConfig = Field(default_factory=lambda: ModelConfig.model_validate({}))
     train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))

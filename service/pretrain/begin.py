@@ -13,7 +13,7 @@ from typing import Any
 from service.config import BadConfig, Config, changed_keys, load_config, save_config
 from service.journal import Journal
 from service.pretrain.console import Console
-from service.runs import RunFolder, locked
+from service.runs import RunFolder, locked, run_allocation
 from trainers.loop import rate_plan
 from trainers.loop.folder import CheckpointFolder
 from trainers.volumes import PreparedData, prepare
@@ -33,9 +33,15 @@ class Run:
         return self.folder.name
 
     @property
+    def allocation(self) -> str:
+        """What the run is called in its store."""
+        return run_allocation(self.config, self.name)
+
+    @property
     def finished(self) -> bool:
         """Whether training has reached its budget."""
-        event = self.journal.last(self.name, ["finished"]) if self.name in self.journal.allocations() else None
+        known = self.allocation in self.journal.allocations()
+        event = self.journal.last(self.allocation, ["finished"]) if known else None
         return event is not None and event.position >= self.config.budget
 
 
@@ -89,12 +95,14 @@ def begun(config: Config, data: PreparedData, console: Console) -> Iterator[Run]
         if not folder.config.is_file():
             save_config(config, folder.config)
         with Journal(folder.store(config)) as journal:
-            if folder.name not in journal.allocations():
+            allocation = run_allocation(config, folder.name)
+            if allocation not in journal.allocations():
                 _check_no_checkpoints(folder)
                 spec = config.spec({name: domain.pool for name, domain in data.domains.items()}, _about(config, data))
                 spec = dataclasses.replace(spec, lr_plan=rate_plan(config.train, config.budget))
                 spec.build()
-                journal.create(folder.name, spec.to_dict())
+                name = None if config.project is None else folder.name
+                journal.create(allocation, spec.to_dict(), project=config.project, name=name)
             run = Run(folder, config, data, journal)
             yield run
             if run.finished:

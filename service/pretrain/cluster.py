@@ -56,6 +56,7 @@ def _local(config: ClusterConfig) -> dict[str, Any]:
     """As many CPUs as the workers ask for, even on a machine with fewer: they share them, slowly."""
     workers = config.most_workers
     options: dict[str, Any] = {
+        "address": "local",  # or Ray would join whatever cluster was started on this machine last
         "num_cpus": max(os.cpu_count() or 1, math.ceil(workers * config.cpus_per_worker)),
         "include_dashboard": False,
         "object_store_memory": OBJECT_STORE_BYTES,

@@ -108,5 +108,5 @@ def _measure(run: Run, policy: str, resume: str, console: Console) -> None:
     console.line(f"now the same again with policy '{policy}', to measure the gain")
     with begun(comparison.other_config(run, policy), run.data, console) as other:
         train(other, console, resume=resume)
-        comparison.note(run, other.name)
+        comparison.note(run, other)
     train(run, console)  # finished: writes the report again, with both, and tracks it

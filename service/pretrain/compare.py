@@ -24,15 +24,15 @@ def other_config(run: Run, policy: str) -> Config:
     return config.model_copy(
         update={
             "name": f"{run.name}-{policy}",
-            "store": run.journal.url,
+            "store": config.store or run.journal.url,  # as written: it may name a variable that holds a password
             "policy": PolicyConfig(name=policy, objective=config.policy.objective, targets=config.policy.targets),
             "tracking": config.tracking.model_copy(update={"experiment": config.experiment}),
         }
     )
 
 
-def note(run: Run, other: str) -> None:
+def note(run: Run, other: Run) -> None:
     """Write down that `other` is the run to measure against; the report finds it there."""
-    last = run.journal.last(run.name, ["compare"])
-    if last is None or last.body["allocation"] != other:
-        Owner(run.journal, run.name).note("compare", run.config.budget, {"allocation": other})
+    last = run.journal.last(run.allocation, ["compare"])
+    if last is None or last.body["allocation"] != other.allocation:
+        Owner(run.journal, run.allocation).note("compare", run.config.budget, {"allocation": other.allocation})

@@ -15,7 +15,7 @@ from trainers.volumes import volumes_used
 def tell(run: Run, result: TrainResult | None, console: Console, compare: str | None = None) -> None:
     """Everything a person should know at the end of a run."""
     console.line()
-    found = learnt(run.journal, run.name, compare=compare)
+    found = learnt(run.journal, run.allocation, compare=compare)
     for line in found.lines():
         console.line(line)
     for line in side_by_side(found.measured):

@@ -45,7 +45,7 @@ def train(run: Run, console: Console, *, resume: str = "", steer: bool = False) 
     RunStopped, WorkersLost
         As `trainers.ray_train.fit`.
     """
-    address = OwnerAddress.here(run.journal.url, run.name)
+    address = OwnerAddress.here(run.journal.url, run.allocation)
     tracker = _Tracking(run, address)
     result, status = None, "FAILED"
     try:
@@ -53,7 +53,7 @@ def train(run: Run, console: Console, *, resume: str = "", steer: bool = False) 
             console.line(f"run '{run.name}' in {run.folder.path}: {run.config.budget:,} draws on {_workers(run)}")
             result = _fit(run, address, tracker, console, steer)
         status = "FINISHED"
-        write_report(run.journal, run.name, run.folder.report)
+        write_report(run.journal, run.allocation, run.folder.report)
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
         raise Stopped(f"stopped; go on with: isthmus pretrain --resume {resume or run.folder.path}") from None
@@ -85,7 +85,7 @@ def _fit(run: Run, address: OwnerAddress, tracker: _Tracking, console: Console, 
         mlflow_run_id=tracker.run_id(),
         journal_digest=address.digest,
     )
-    with Watch(run.journal, run.name, str(run.folder.path), config.budget, console, tracker.beat):
+    with Watch(run.journal, run.allocation, str(run.folder.path), config.budget, console, tracker.beat):
         return fit(job, config.ray)
 
 

@@ -27,18 +27,8 @@ def builder(hosts: Hosts, settings: Settings) -> Callable[[], FastAPI]:
     return build
 
 
-def deploy(hosts: Hosts, settings: Settings, *, host: str, port: int, replicas: int, node: str | None) -> None:
-    """Start Serve where it is to listen, and the service on it; returns once it answers.
-
-    `node` is the address of the node that the replicas must run on, if the store is a file there.
-    """
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    clear()
-    serve.start(
-        proxy_location="HeadOnly",
-        http_options={"host": host, "port": port},
-        logging_config={"log_level": "WARNING", "enable_access_log": False},
-    )
+def bound(hosts: Hosts, settings: Settings, replicas: int, node: str | None) -> serve.Application:
+    """The service as Serve runs it; see `deploy`."""
     options: dict[str, Any] = {"num_cpus": 0}
     if node is not None:
         options["resources"] = {f"node:{node}": 0.001}
@@ -52,7 +42,22 @@ def deploy(hosts: Hosts, settings: Settings, *, host: str, port: int, replicas: 
         graceful_shutdown_timeout_s=10,
         logging_config={"log_level": "WARNING", "enable_access_log": False},
     )
-    serve.run(ingress.bind(), name=APPLICATION, route_prefix="/")
+    return ingress.bind()
+
+
+def deploy(hosts: Hosts, settings: Settings, *, host: str, port: int, replicas: int, node: str | None) -> None:
+    """Start Serve where it is to listen, and the service on it; returns once it answers.
+
+    `node` is the address of the node that the replicas must run on, if the store is a file there.
+    """
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    clear()
+    serve.start(
+        proxy_location="HeadOnly",
+        http_options={"host": host, "port": port},
+        logging_config={"log_level": "WARNING", "enable_access_log": False},
+    )
+    serve.run(bound(hosts, settings, replicas, node), name=APPLICATION, route_prefix="/")
 
 
 def stop() -> None:

@@ -135,7 +135,7 @@ def read_story(journal: Journal, allocation: str) -> Story:
     names = [d.name for d in domains]
     law, no_law = _law(journal, allocation)
     return Story(
-        name=allocation,
+        name=journal.entry(allocation).name or allocation,
         policy=str(spec.get("policy", "unknown")),
         domains=domains,
         targets=ordered(spec.get("targets") or dict.fromkeys(names, 1.0), names),

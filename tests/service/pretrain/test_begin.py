@@ -12,12 +12,14 @@ import yaml
 from policies import Domain, LossReport
 from service.config import BadConfig, Config, load_config
 from service.journal import Journal
+from service.journal.names import allocation_id
 from service.owner import Owner
 from service.pretrain import compare
 from service.pretrain.begin import begun, settle_name
 from service.pretrain.command import Request, read
 from service.pretrain.console import Console
 from service.runs import RunFolder, find_run, is_locked, locked
+from service.story import read_story
 from trainers.loop import rate_plan, rate_sum
 from trainers.volumes import PreparedData, PreparedDomain
 
@@ -92,6 +94,32 @@ def test_changed_data_are_refused(config: Config, pooled: PreparedData) -> None:
     other = PreparedData(pooled.domains, (16, 16, 16))
     with pytest.raises(BadConfig, match="the data of run 'small' have changed"), begun(config, other, silent()):
         pass
+
+
+def test_a_run_of_a_project_is_an_allocation_of_the_service(config: Config, pooled: PreparedData) -> None:
+    config = config.model_copy(update={"project": "liver"})
+    with begun(config, pooled, silent()) as run:
+        assert run.allocation == allocation_id("liver", "small")
+        [entry] = run.journal.entries("liver")
+        assert (entry.id, entry.name, entry.project) == (run.allocation, "small", "liver")
+        assert run.journal.entries("lung") == []
+        Owner(run.journal, run.allocation).decide(LossReport(192, {"ct": 96, "mr": 96}, {"ct": 1.0, "mr": 1.0}))
+        assert read_story(run.journal, run.allocation).name == "small"
+    with begun(config, pooled, silent()) as again:
+        assert again.journal.allocations() == [run.allocation]
+    with pytest.raises(BadConfig, match="begun with another project"):
+        settle_name(config.model_copy(update={"project": None}), silent())
+
+
+def test_a_comparison_never_writes_a_password_down(
+    config: Config, pooled: PreparedData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ISTHMUS_STORE", f"sqlite:///{tmp_path / 'secret.db'}")
+    config = config.model_copy(update={"store": "$ISTHMUS_STORE"})
+    with begun(config, pooled, silent()) as run:
+        assert run.journal.url == f"sqlite:///{tmp_path / 'secret.db'}"
+        assert compare.other_config(run, "proportional").store == "$ISTHMUS_STORE"
+        assert "secret.db" not in run.folder.config.read_text()
 
 
 def test_one_driver_per_run(config: Config, pooled: PreparedData) -> None:
@@ -173,5 +201,5 @@ def test_comparison_shares_journal_and_experiment(config: Config, pooled: Prepar
             for name in (run.name, second.name):
                 Owner(run.journal, name).decide(losses)
         for _ in range(2):
-            compare.note(run, other.name)
+            compare.note(run, second)
         assert len(run.journal.events("small", kinds=["compare"])) == 1

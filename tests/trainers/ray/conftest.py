@@ -14,6 +14,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's own
-        ray.init(num_cpus=2, include_dashboard=False, namespace="isthmus-test", logging_level="WARNING")
+        ray.init(
+            address="local", num_cpus=2, include_dashboard=False, namespace="isthmus-test", logging_level="WARNING"
+        )
     yield
     ray.shutdown()

@@ -1,0 +1,98 @@
+"""Jobs of ours on a cluster: which run each trains, how it stands. Ray keeps the list; nothing is kept here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from service.jobs.errors import BadJob
+from service.jobs.server import answering, connect
+
+RUN, PROJECT, VERSION = "isthmus_run", "isthmus_project", "isthmus_version"  # keys of a job's metadata
+ACTIVE = ("PENDING", "RUNNING")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One submitted run. `started` and `ended` are local times, None where it has not."""
+
+    id: str
+    run: str
+    project: str
+    status: str
+    started: datetime | None
+    ended: datetime | None
+    message: str
+    exit_code: int | None
+
+    @property
+    def active(self) -> bool:
+        return self.status in ACTIVE
+
+
+class Cluster:
+    """The jobs at one address; see `connect` for what is raised."""
+
+    def __init__(self, address: str | None = None) -> None:
+        self.client = connect(address)
+        self.url: str = self.client.get_address()
+
+    def jobs(self) -> list[Job]:
+        """Newest first; jobs of other programs are left out."""
+        with answering(self.url):
+            listed = self.client.list_jobs()
+        mine = [_job(details) for details in listed if (details.metadata or {}).get(RUN)]
+        return sorted(mine, key=_age)
+
+    def find(self, name: str) -> Job:
+        """By its id, or the newest of a run's; `BadJob` names what there is."""
+        jobs = self.jobs()
+        for job in jobs:
+            if name in (job.id, job.run):
+                return job
+        known = ", ".join(dict.fromkeys(job.run for job in jobs)) or "none"
+        raise BadJob(f"no job and no submitted run is called '{name}' at {self.url}; runs there: {known}")
+
+    def active(self, run: str, project: str) -> Job | None:
+        """The job that is at work on a run, if there is one."""
+        return next((job for job in self.jobs() if job.active and (job.run, job.project) == (run, project)), None)
+
+    def send(self, entrypoint: str, runtime_env: Mapping[str, Any], metadata: Mapping[str, str], job_id: str) -> None:
+        with answering(self.url):
+            self.client.submit_job(
+                entrypoint=entrypoint, runtime_env=dict(runtime_env), metadata=dict(metadata), submission_id=job_id
+            )
+
+    def logs(self, job: Job) -> str:
+        with answering(self.url):
+            return str(self.client.get_job_logs(job.id))
+
+    def stop(self, job: Job) -> bool:
+        """True if it was at work; the job ends its run in order before it goes."""
+        with answering(self.url):
+            return bool(self.client.stop_job(job.id))
+
+
+def _job(details: Any) -> Job:
+    metadata = details.metadata or {}
+    return Job(
+        id=str(details.submission_id),
+        run=metadata[RUN],
+        project=metadata.get(PROJECT, ""),
+        status=str(getattr(details.status, "value", details.status)),
+        started=_time(details.start_time),
+        ended=_time(details.end_time),
+        message=" ".join((details.message or "").split()),
+        exit_code=details.driver_exit_code,
+    )
+
+
+def _age(job: Job) -> float:
+    return -job.started.timestamp() if job.started else -math.inf
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000).astimezone() if milliseconds else None
