@@ -73,6 +73,10 @@ class Hosts:
         """The host, made if it is not there."""
         return named_actor(self.name(shard), HostActor, self.node_id, self.url, self.settings, max_concurrency=CALLS)
 
+    def begin(self) -> None:
+        """Have all hosts up before the first question; raises what keeps one from its store."""
+        ray.get([self.reach(shard).ready.remote() for shard in range(self.shards)])
+
     def end(self) -> None:
         """End all hosts of this address for good; the journal remains. Quiet where there are none."""
         for shard in range(self.shards):

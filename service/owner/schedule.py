@@ -42,9 +42,12 @@ class Schedules:
         """The schedule as it stands; before any decision, the mixture that the allocation would start with."""
         known = self._page(allocation, self._journal.attempt(allocation))
         with known.lock:
-            while events := self._journal.events(allocation, known.seen, ["decision"], active=True, limit=_PAGE):
+            full = True
+            while full:
+                events = self._journal.events(allocation, known.seen, ["decision"], active=True, limit=_PAGE)
                 for event in events:
                     _take(known, event)
+                full = len(events) == _PAGE
             if known.made is None:
                 known.made = _schedule(known.mixtures or {0: self._before(allocation)})
             return known.made

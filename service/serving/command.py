@@ -38,6 +38,7 @@ def serve(asked: Asked, tell: Callable[[str], None]) -> None:
         hosts = Hosts(url, asked.shards, id, asked.hosting)
         hosts.end()  # those of a server that was killed, maybe of an older version; their allocations go on
         try:
+            hosts.begin()
             deploy(hosts, asked.settings, host=asked.host, port=asked.port, replicas=asked.replicas, node=ip)
             for line in _greeting(asked, url, any(token.revoked_at is None for token in tokens)):
                 tell(line)
@@ -87,7 +88,7 @@ def _ray(address: str | None) -> Iterator[None]:
         options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     try:
         ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # Ray has no base class of its own for what goes wrong here
         where = "started on this machine" if address is None else f"reached at {address}"
         raise ClusterLost(f"Ray cannot be {where}: {str(error).splitlines()[0]}") from error
     try:
