@@ -40,7 +40,10 @@ def ends_table(facts: Facts, finals: Sequence[Final]) -> str:
     """By target: the last loss, and the end as it was predicted."""
     last = "reached" if facts.story.finished else "last measured"
     head = ["target", last, "predicted end", "at draw", "in the interval"]
-    return table(head, [_final_row(facts, final) for final in finals], numbers=(1, 2, 3))
+    rows = [_final_row(facts, final) for final in finals]
+    if not facts.story.finished:  # nothing can be judged yet
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    return table(head, rows, numbers=(1, 2, 3))
 
 
 def gain_section(facts: Facts) -> Section:
@@ -103,8 +106,6 @@ def coverage(story: Story, found: Learnt) -> str:
 
 def _final_row(facts: Facts, final: Final) -> list[str]:
     verdict = {True: "yes", False: '<span class="warn">no</span>', None: "–"}[final.inside]
-    if not facts.story.finished:
-        verdict = "–"
     return [
         key(facts, final.target),
         figure(final.reached),

@@ -27,7 +27,7 @@ def loss_svg(story: Story, target: str, look: Look, curve: Curve | None, final: 
     canvas = Canvas(
         WIDTH,
         HEIGHT,
-        x_range=(0.0, story.budget * 1.02),
+        x_range=(0.0, float(max(story.budget, story.reached))),
         y_range=(max(0.0, low - pad), high + pad),
         margins=(12, 14, 38, 52),
     )

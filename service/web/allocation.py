@@ -6,6 +6,7 @@ import dataclasses
 from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
 from service.api.settings import Settings
 from service.journal import Entry, Journal
@@ -32,7 +33,7 @@ def allocation_page(journal: Journal, entry: Entry, settings: Settings, now: flo
     sections += [make(facts) for make in (chapters.mixture, chapters.losses, chapters.transfer)]
     sections += [chapters.ends(facts), chapters.prices(facts)]
     links = render("links.html", links=_links(entry, name, settings))
-    return page(f"Isthmus: {name}", bar(settings, signed_in=True) + header(facts) + links, sections)
+    return page(f"Isthmus: {name}", bar(settings, signed_in=True) + Markup(header(facts)) + links, sections)
 
 
 def _links(entry: Entry, name: str, settings: Settings) -> list[tuple[str, str]]:

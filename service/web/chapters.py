@@ -57,7 +57,7 @@ def transfer(facts: Facts) -> Section:
         return Section("transfer", "Transfer map", lead, "")
     picture = (
         '<div class="scroll" tabindex="0" role="region" aria-label="Transfer map">'
-        f"<figure>{transfer_svg(law)}</figure></div>"
+        f"<figure>{transfer_svg(law, _cell(len(facts.story.names)))}</figure></div>"
         if max(len(law.transfer), len(facts.story.names)) <= MOST
         else _more(len(law.transfer))
     )
@@ -88,6 +88,11 @@ def _plan(facts: Facts) -> PlanRow | None:
         return plan_story(facts.story, [facts.story.budget]).rows[0]
     except BadSetup:  # the law does not know all targets yet
         return None
+
+
+def _cell(columns: int) -> int:
+    """Pixels of a cell: wide where there are few."""
+    return max(58, min(88, 520 // max(1, columns)))
 
 
 def _more(number: int) -> str:

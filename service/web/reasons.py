@@ -7,7 +7,7 @@ from typing import Any
 
 from service.story import words
 
-DAY = 86400
+MINUTE, DAY = 60, 86400
 REASONS = {
     "start": "the mixture that the run begins with",
     "burn-in": "losses have not settled yet, so the mixture stays",
@@ -35,12 +35,13 @@ def in_words(reason: str) -> str:
 
 
 def ago(seconds: float) -> str:
-    """'just now', '48 s ago', '3 h 05 min ago', '2 days ago'."""
+    """'just now', '48 s ago', '7 min ago', '3 h 05 min ago', '2 days ago'."""
     if seconds < 5:
         return "just now"
     if seconds >= 2 * DAY:
         return f"{words.plural(int(seconds // DAY), 'day')} ago"
-    return f"{words.duration(seconds)} ago"
+    whole = seconds if seconds < MINUTE else seconds // MINUTE * MINUTE
+    return f"{words.duration(whole).removesuffix(' 00 s')} ago"
 
 
 def steered(mode: Mapping[str, Any]) -> str:

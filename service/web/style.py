@@ -23,18 +23,21 @@ a:focus-visible, button:focus-visible, input:focus-visible, .scroll:focus-visibl
 .runs td { padding-top: 10px; padding-bottom: 10px; }
 .runs .run { font-weight: 600; overflow-wrap: anywhere; }
 .runs .why { min-width: 220px; max-width: 360px; overflow-wrap: anywhere; }
-.runs td small { overflow-wrap: anywhere; }
+.runs td small { overflow-wrap: anywhere; font-weight: 400; }
+.runs .why small { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden;
+  margin-top: 3px; }
 .runs .n { white-space: nowrap; }
 .strip { display: block; width: 130px; height: 10px; border-radius: 3px; margin-top: 4px; }
 progress { width: 110px; height: 8px; display: block; margin-top: 5px; accent-color: var(--accent); }
 .pages { display: flex; flex-wrap: wrap; gap: 18px; margin: 14px 0; }
 .where { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 0 0 14px; font-size: 14px; }
 .facts dd, h1, .outcome, .say, .lead { overflow-wrap: anywhere; }
-.wide { max-width: 760px; }
+.wide { max-width: 640px; }
 .wide svg { width: 100%; }
 .scroll figure { width: max-content; max-width: none; }
 .scroll figure svg { max-width: none; }
 @media (max-width: 760px) {
+  .bar { gap: 4px 14px; font-size: 13px; }
   .runs thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .runs, .runs tbody, .runs tr, .runs td { display: block; }
   .runs tr { border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; margin-bottom: 12px; }

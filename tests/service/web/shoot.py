@@ -42,7 +42,7 @@ def shoot(service: Served, ids: dict[str, str], folder: Path) -> None:
                 for number, id in enumerate(ids.values()):
                     page.goto(f"{service.url}/allocations/{id}")
                     page.screenshot(path=folder / f"run{number}-{word}-{tone}.png", full_page=True)
-    with looking((1280, 1500)) as page:
+    with looking((1280, 1400)) as page:
         sign_in(page, service.url, text)
         page.goto(f"{service.url}/allocations/{ids['brain-and-body-vit-l']}")
         page.screenshot(path=folder / "page.png")
