@@ -15,7 +15,6 @@ from service.report.header import header
 from service.report.learnt import learnt_from
 from service.report.page import Figures
 from service.report.svg import story_looks
-from service.report.told import predicted_gain
 from service.story import read_story
 from service.web import chapters
 from service.web.frame import bar, page, render
@@ -26,10 +25,8 @@ def allocation_page(journal: Journal, entry: Entry, settings: Settings, now: flo
     """Everything a person asks first; takes a second of a core where there is a law."""
     name = entry.name or entry.id
     story = dataclasses.replace(read_story(journal, entry.id), name=name)
-    found = learnt_from(story)
-    facts = Facts(story, found, story_looks(story), Figures())
-    gain = predicted_gain(found) if found.gain is not None else ""
-    sections = [now_section(journal, entry, story, gain, now)]
+    facts = Facts(story, learnt_from(story), story_looks(story), Figures())
+    sections = [now_section(journal, entry, story, now)]
     sections += [make(facts) for make in (chapters.mixture, chapters.losses, chapters.transfer)]
     sections += [chapters.ends(facts), chapters.prices(facts)]
     links = render("links.html", links=_links(entry, name, settings))

@@ -51,7 +51,7 @@ class PageRoute(APIRoute):
 
 def error_page(trouble: Trouble) -> HTMLResponse:
     """What a person sees in place of a problem document."""
-    title = title_of(trouble.status)
+    title = "This form cannot be read" if trouble.status == 415 else title_of(trouble.status)
     body = render("error.html", detail=trouble.detail)
     head = bar() + render("title.html", title=title, kicker=f"Error {trouble.status}")
     return page(title, head, [Section("error", "What happened", "", body)], status=trouble.status,

@@ -11,7 +11,7 @@ from service.web.reasons import ago
 from service.web.strip import spelled, strip
 
 
-def now_section(journal: Journal, entry: Entry, story: Story, gain: str, now: float) -> Section:
+def now_section(journal: Journal, entry: Entry, story: Story, now: float) -> Section:
     """Read fresh: mode and report may be newer than the story."""
     last = story.decisions[-1] if story.decisions else None
     found = row(journal, entry, now)
@@ -26,6 +26,5 @@ def now_section(journal: Journal, entry: Entry, story: Story, gain: str, now: fl
         mixture=spelled(last.weights) if last else "",
         limits=[words.limit(label) for label in last.binding] if last else [],
         count=words.count,
-        gain=gain,
     )
     return Section("now", "Last decision", "", body)

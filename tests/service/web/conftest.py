@@ -28,13 +28,14 @@ class Shown:
     ids: dict[str, str]
 
 
-def signed_in(service: Served, scope: str = "read", project: str = "brains") -> httpx.Client:
+@contextlib.contextmanager
+def signed_in(service: Served, scope: str = "read", project: str = "brains") -> Iterator[httpx.Client]:
     """A browser that has signed in with a new token."""
-    browser = httpx.Client(base_url=service.url, timeout=60)
     token = service.vault.create(project, scope)[1]
-    answer = browser.post("/sign-in", data={"token": token}, headers={"Origin": service.url})
-    assert answer.status_code == 303, answer.text
-    return browser
+    with httpx.Client(base_url=service.url, timeout=60) as browser:
+        answer = browser.post("/sign-in", data={"token": token}, headers={"Origin": service.url})
+        assert answer.status_code == 303, answer.text
+        yield browser
 
 
 @pytest.fixture(scope="session")
@@ -61,5 +62,5 @@ def browser(shown: Shown) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def stranger(shown: Shown) -> Iterator[httpx.Client]:
-    with contextlib.closing(httpx.Client(base_url=shown.service.url, timeout=60)) as found:
+    with httpx.Client(base_url=shown.service.url, timeout=60) as found:
         yield found

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from service.story import read_story, words
+from service.web import pages
 from service.web.reasons import REASONS, ago, in_words
 from tests.service.serving import begin, new_body, send, served
 
@@ -85,7 +86,6 @@ def test_names_are_text(shown: Shown, browser: httpx.Client) -> None:
         answer = browser.get(where)
         checked(answer)
         assert "<script" not in answer.text
-        assert html.escape(EVIL) in answer.text
         assert EVIL in html.unescape(answer.text)
 
 
@@ -106,7 +106,7 @@ def test_an_allocation_with_a_law_tells_all(shown: Shown, browser: httpx.Client)
     assert {"Transfer matrix between domains", f"Mixture over {words.count(story.reached)} draws by domain"} <= set(
         found.figures
     )
-    assert text.count("more distinct") == len([d for d in story.domains if d.pool is not None])
+    assert len(re.findall(r"\d more distinct", text)) == len([d for d in story.domains if d.pool is not None])
     band = re.search(r'<polygon points="([^"]+)" fill="rgba', answer.text)
     assert band is not None
     assert len(band.group(1).split()) > 20
@@ -143,10 +143,11 @@ def test_an_allocation_without_a_law_has_a_page(shown: Shown, browser: httpx.Cli
     assert 'id="now"' in answer.text
 
 
-def test_more_than_a_page_holds(tmp_path: Path) -> None:
+def test_more_than_a_page_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "ROWS", 5)
     with served(f"sqlite:///{tmp_path / 's.db'}") as service, service.client() as client, signed_in(service) as browser:
         assert "Nothing here yet" in browser.get("/").text
-        for number in range(53):
+        for number in range(8):
             begin(client, f"run-{number:02d}")
         first = browser.get("/")
         older = re.search(r'href="(/\?cursor=[^"]+)"', first.text)
@@ -154,8 +155,8 @@ def test_more_than_a_page_holds(tmp_path: Path) -> None:
         rest = browser.get(html.unescape(older.group(1)))
         checked(rest)
         names = [re.findall(r">(run-\d\d)<", page.text) for page in (first, rest)]
-        assert names[0] + names[1] == [f"run-{number:02d}" for number in reversed(range(53))]
-        assert len(names[0]) == 50
+        assert names[0] + names[1] == [f"run-{number:02d}" for number in reversed(range(8))]
+        assert len(names[0]) == 5
 
 
 def test_many_domains_with_long_names(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.service.serving import begin, served
 from .conftest import Shown, signed_in
 from .test_pages import checked, text_of
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 MISSING = "/allocations/a-0123456789abcdef"
 
 
@@ -95,14 +96,14 @@ def test_forms_of_other_sites_do_nothing(shown: Shown, browser: httpx.Client, he
     answer = enter(browser, token, **headers)
     checked(answer, 403)
     assert "set-cookie" not in answer.headers
-    checked(browser.post("/sign-out", data={}, headers=headers), 403)
+    checked(browser.post("/sign-out", headers=headers | FORM), 403)
     assert browser.get("/").status_code == 200
 
 
 def test_signed_out_is_out_wherever_the_cookie_went(shown: Shown, browser: httpx.Client) -> None:
     stolen = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
     assert httpx.get(f"{shown.service.url}/", headers=stolen).status_code == 200
-    answer = browser.post("/sign-out", data={}, headers={"Sec-Fetch-Site": "same-origin"})
+    answer = browser.post("/sign-out", headers=FORM | {"Sec-Fetch-Site": "same-origin"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
     assert COOKIE not in browser.cookies
     assert httpx.get(f"{shown.service.url}/", headers=stolen).status_code == 303
@@ -229,11 +230,11 @@ BODIES = [b"", b"token", b"&" * 50, b"token=%ff%fe", b"\xff\xfe", b"a=1&" * 2000
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 def test_odd_forms_are_no_failure(shown: Shown, stranger: httpx.Client, body: bytes) -> None:
-    headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": shown.service.url}
+    headers = FORM | {"Origin": shown.service.url}
     answer = stranger.post("/sign-in", content=body, headers=headers)
     checked(answer, answer.status_code)
     assert answer.status_code in (401, 422)
-    for cookie in ("x", '"', "a=b; ;;=", "\x7f", f"{COOKIE}=" + "A" * 4000):
+    for cookie in ("x", '"', "a=b; ;;=", f"{COOKIE}=" + "A" * 4000):
         stranger.cookies.clear()
         assert stranger.get("/", headers={"Cookie": f"{COOKIE}={cookie}"}).status_code == 303
         assert stranger.post("/sign-out", content=body, headers=headers | {"Cookie": cookie}).status_code == 303
@@ -245,8 +246,7 @@ def test_what_is_no_form_or_too_large(tmp_path: Path, shown: Shown, stranger: ht
         large, headers = {"token": "x" * 3000}, {"Origin": service.url}
         checked(httpx.post(f"{service.url}/sign-in", data=large, headers=headers), 413)
     for method in ("PUT", "DELETE", "PATCH", "POST"):
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        assert stranger.request(method, "/", headers=headers).status_code in (405, 415)
+        assert stranger.request(method, "/", headers=FORM).status_code in (405, 415)
 
 
 def test_pages_are_not_in_the_document_of_the_interface(shown: Shown) -> None:
@@ -264,6 +264,7 @@ def test_links_that_are_no_pages(url: str) -> None:
         Settings(dashboard=url)
 
 
+@pytest.mark.slow
 def test_a_lost_database_is_told_in_a_page() -> None:
     if postgres.binaries() is None:
         pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
