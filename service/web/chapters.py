@@ -43,7 +43,7 @@ def losses(facts: Facts) -> Section:
         for name in shown
     ]
     more = _more(len(story.targets))
-    return Section("losses", "Held-out losses", lead, grid(panels) + more if story.reports else "")
+    return Section("losses", "Held-out losses", lead, grid(panels, 3) + more if story.reports else "")
 
 
 def transfer(facts: Facts) -> Section:
