@@ -29,6 +29,7 @@ from policies.transfer_law.summary import explain, summarise
 
 Array = NDArray[np.float64]
 
+FEWEST = 20  # intervals; of a shorter run a handful of reports would decide
 ANEW = 8  # each so many refits the last fit has to hold its own against other starts
 
 
@@ -163,7 +164,7 @@ class LawPolicy(BasePolicy):
         options = self.options
         fronts = self.names if state.fronts is None else [name for name in state.fronts if name in self.names]
         return plan_probes(
-            fronts if self.transfer and state.alarms <= options["alarms"] else (),
+            fronts if self.transfer and self._long and state.alarms <= options["alarms"] else (),
             first=self.budget if state.probe_from is None else state.probe_from,
             budget=self.budget,
             interval=self.interval,
@@ -172,6 +173,11 @@ class LawPolicy(BasePolicy):
             origin=state.origin,
             stop=state.probe_to,
         )
+
+    @property
+    def _long(self) -> bool:
+        """Whether the run has reports enough for a law to be held against what follows."""
+        return self.budget >= FEWEST * self.interval
 
     def _on_plateau(self) -> bool:
         rows = [*self._history.rows, *([] if self._last is None else [Row.of(self._last)])]

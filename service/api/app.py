@@ -13,7 +13,7 @@ from service.api.settings import Settings
 from service.hosting import Gateway
 from service.journal import Journal
 from service.owner import Schedules
-from service.tokens import Vault
+from service.tokens import Sessions, Vault
 
 
 def create_app(journal: Journal, gateway: Gateway, settings: Settings | None = None) -> FastAPI:
@@ -21,15 +21,18 @@ def create_app(journal: Journal, gateway: Gateway, settings: Settings | None = N
 
     The journal should be opened as `shared`.
     """
+    from service import web  # late: the pages stand on this package
+
     settings = settings or Settings()
     app = FastAPI(title="Isthmus", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
     vault, metrics = Vault(journal), Metrics()
-    app.state.service = Service(journal, gateway, settings, vault, Schedules(journal))
+    sessions = Sessions(journal, vault)
+    app.state.service = Service(journal, gateway, settings, vault, sessions, Schedules(journal))
     app.state.metrics = metrics
-    for room in (allocations, reports, reading, planning, steering, health, docs):
+    for room in (allocations, reports, reading, planning, steering, health, docs, web):
         app.include_router(room.router)
     problems.install(app)
     describe(app)
-    app.add_middleware(Gate, vault=vault, settings=settings)
+    app.add_middleware(Gate, vault=vault, sessions=sessions, settings=settings, shown=web.error_page)
     app.add_middleware(Measured, metrics=metrics)
     return app

@@ -51,10 +51,15 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Problem:
     """The document, as the answer to a request of `path`."""
-    slug, title = _TITLES.get(status, ("error", http.HTTPStatus(status).phrase))
+    slug, title = _TITLES[status][0] if status in _TITLES else "error", title_of(status)
     body = {"type": f"urn:isthmus:problem:{slug}", "title": title, "status": status, "detail": detail}
     body |= {"instance": path, "errors": list(errors)}
     return Problem(body, status_code=status, headers=None if headers is None else dict(headers))
+
+
+def title_of(status: int) -> str:
+    """What an error of that status is called."""
+    return _TITLES[status][1] if status in _TITLES else http.HTTPStatus(status).phrase
 
 
 def field_error(name: str, value: Any, message: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from service.api.settings import Settings
 from service.hosting import Busy, Gateway
 from service.journal import Entry, Journal
 from service.owner import Schedules
-from service.tokens import Token, Vault, allows
+from service.tokens import Sessions, Token, Vault, allows
 
 _ID = re.compile(r"a-[0-9a-f]{16}", re.ASCII)
 
@@ -29,6 +29,7 @@ class Service:
     gateway: Gateway
     settings: Settings
     vault: Vault
+    sessions: Sessions
     schedules: Schedules
     _thinking: threading.Semaphore = dataclasses.field(default_factory=lambda: threading.Semaphore(1))
 

@@ -146,12 +146,19 @@ def serve(
     max_body: Annotated[int, typer.Option(metavar="BYTES", help="Most bytes of a request.")] = 2 * 2**20,
     rate: Annotated[float, typer.Option(metavar="N", help="Requests a second of each token.")] = 100.0,
     allocations: Annotated[int, typer.Option(metavar="N", help="Most open allocations of a project.")] = 10_000,
+    mlflow: Annotated[str | None, typer.Option(metavar="URL", help="Of MLflow, for the links of the page.")] = None,
+    dashboard: Annotated[str | None, typer.Option(metavar="URL", help="Of the Ray dashboard, for a link.")] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="Believe X-Forwarded-Proto and -Host, which a proxy sets.")
+    ] = False,
 ) -> None:
     """Answer trainers over HTTP: they report losses and get mixtures. Runs until Ctrl-C."""
     with reported():
         from service.cli.serve import serve
 
-        serve(host, port, store, address, shards, replicas, max_body, rate, allocations)
+        limits = {"max_body": max_body, "rate": rate, "allocations": allocations}
+        page = {"mlflow": mlflow, "dashboard": dashboard, "behind_proxy": behind_proxy}
+        serve(host, port, store, address, shards, replicas, **limits, **page)
 
 
 @token.command("create")

@@ -91,3 +91,13 @@ tokens = Table(
     Column("expires_at", Double),
     Column("revoked_at", Double),
 )
+
+# People who signed in with a token. What their browser holds is nowhere: only its SHA-256.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id_hash", String(64), primary_key=True),
+    Column("token", String(16), nullable=False, index=True),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)

@@ -85,9 +85,9 @@ class Canvas:
     def svg(self, label: str) -> str:
         """The whole picture; `label` is what a screen reader says."""
         size = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}" height="{self.height}"'
-        style = 'style="max-width:100%;height:auto" font-family="system-ui,sans-serif"'
+        font = 'font-family="system-ui,sans-serif"'
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{esc(label)}" {style}>'
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{esc(label)}" {font}>'
             f'<rect width="100%" height="100%" fill="#ffffff"/>{"".join(self._parts)}</svg>'
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from service.report.learnt import Learnt
 from service.report.page import Figures
 from service.report.palette import Look
+from service.report.style import swatch
 from service.story import Story
 from service.story.words import (
     esc,
@@ -26,4 +27,4 @@ class Facts:
 
 def key(facts: Facts, name: str) -> str:
     """A colour key and the name."""
-    return f'<span class="name"><i class="key" style="background:{facts.look[name].colour}"></i>{esc(name)}</span>'
+    return f'<span class="name"><i class="key {swatch(facts.look[name].colour)}"></i>{esc(name)}</span>'

@@ -92,6 +92,7 @@ def document(
     """
     sections = [s for s in sections if s.body]
     links = "".join(f'<a href="#{s.id}">{esc(s.title)}</a>' for s in sections)
+    contents = f'<nav aria-label="Contents">{links}</nav>' if len(sections) > 1 else ""
     chapters = "".join(
         f'<section id="{s.id}"><h2>{esc(s.title)}</h2><p class="lead">{s.lead}</p>{s.body}</section>' for s in sections
     )
@@ -100,7 +101,7 @@ def document(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f"<title>{esc(title)}</title><style>{STYLE}{style}</style></head><body>"
-        f'<header>{_unbroken(header)}</header><nav aria-label="Contents">{links}</nav>'
+        f"<header>{_unbroken(header)}</header>{contents}"
         f"<main>{_unbroken(chapters)}</main><footer>{footer}</footer>{scripts}</body></html>"
     )
 
@@ -136,7 +137,7 @@ def grid(panels: Sequence[tuple[str, str]], columns: int = 0) -> str:
     """
     columns = columns or (min(3, len(panels)) if -len(panels) % 3 <= -len(panels) % 4 else 4)
     inside = "".join(f"<figure><figcaption>{head}</figcaption>{body}</figure>" for head, body in panels)
-    return f'<div class="grid" style="--n:{columns}">{inside}</div>'
+    return f'<div class="grid n{columns}">{inside}</div>'
 
 
 def _json(value: object) -> str:

@@ -31,6 +31,15 @@ def mixture_section(facts: Facts) -> Section:
     )
     if not story.decisions:
         return Section("mixture", title, lead, "")
+    marks = [f"<span>{esc(LEGEND[kind])}</span>" for kind in kinds_in(story)]
+    legend = "".join([*(f"<span>{key(facts, name)}</span>" for name in story.names), *marks])
+    chart = facts.figures.place(mixture_chart(story, facts.look))
+    return Section("mixture", title, lead, f'<div class="legend">{legend}</div>{chart}{shares_table(facts)}')
+
+
+def shares_table(facts: Facts) -> str:
+    """By domain: its share at first, at last and of all draws. There must be a decision."""
+    story = facts.story
     first, last = story.decisions[0].weights, story.decisions[-1].weights
     rows = [
         [
@@ -43,11 +52,7 @@ def mixture_section(facts: Facts) -> Section:
         for name in story.names
     ]
     head = ["domain", "share at first", "share at last", "share of all draws", "draws learnt from"]
-    shares = table(head, rows, numbers=(1, 2, 3, 4))
-    marks = [f"<span>{esc(LEGEND[kind])}</span>" for kind in kinds_in(story)]
-    legend = "".join([*(f"<span>{key(facts, name)}</span>" for name in story.names), *marks])
-    chart = facts.figures.place(mixture_chart(story, facts.look))
-    return Section("mixture", title, lead, f'<div class="legend">{legend}</div>{chart}{shares}')
+    return table(head, rows, numbers=(1, 2, 3, 4))
 
 
 def refits_section(facts: Facts) -> Section:

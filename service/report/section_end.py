@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from service.report.chart_losses import ends_chart, gain_chart
 from service.report.facts import Facts, key
@@ -31,10 +32,18 @@ def ends_section(facts: Facts) -> Section:
     if not finals:
         return Section("reached", "Predicted against reached", lead, "")
     panels = [(key(facts, f.target), facts.figures.place(ends_chart(story, f, facts.look[f.target]))) for f in finals]
-    rows = [_final_row(facts, f) for f in finals]
-    head = ["target", "reached" if story.finished else "last measured", "predicted end", "at draw", "in the interval"]
-    body = table(head, rows, numbers=(1, 2, 3)) + f'<p class="say">{coverage(story, found)}</p>' + grid(panels)
+    body = ends_table(facts, finals) + f'<p class="say">{coverage(story, found)}</p>' + grid(panels)
     return Section("reached", "Predicted against reached", lead, body)
+
+
+def ends_table(facts: Facts, finals: Sequence[Final]) -> str:
+    """By target: the last loss, and the end as it was predicted."""
+    last = "reached" if facts.story.finished else "last measured"
+    head = ["target", last, "predicted end", "at draw", "in the interval"]
+    rows = [_final_row(facts, final) for final in finals]
+    if not facts.story.finished:  # nothing can be judged yet
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    return table(head, rows, numbers=(1, 2, 3))
 
 
 def gain_section(facts: Facts) -> Section:
@@ -97,8 +106,6 @@ def coverage(story: Story, found: Learnt) -> str:
 
 def _final_row(facts: Facts, final: Final) -> list[str]:
     verdict = {True: "yes", False: '<span class="warn">no</span>', None: "–"}[final.inside]
-    if not facts.story.finished:
-        verdict = "–"
     return [
         key(facts, final.target),
         figure(final.reached),

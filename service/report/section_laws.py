@@ -50,6 +50,12 @@ def transfer_section(facts: Facts) -> Section:
     )
     if law is None or not law.transfer:
         return Section("transfer", "Transfer between domains", lead, "")
+    chart = facts.figures.place(transfer_chart(law))
+    return Section("transfer", "Transfer between domains", lead, f'<div class="beside">{chart}{strongest(facts)}</div>')
+
+
+def strongest(facts: Facts) -> str:
+    """The strongest transfers in words, and which ones the data did not tell."""
     strong = facts.learnt.strongest[:6]
     said = "".join(
         f"<li>A draw from <b>{esc(t.source)}</b> is worth {interval(t.worth, 2)} draws of <b>{esc(t.to)}</b>.</li>"
@@ -61,9 +67,7 @@ def transfer_section(facts: Facts) -> Section:
         + (f" ({esc(listing([f'{t.source} → {t.to}' for t in missing]))})" if missing else "")
         + ".</p>"
     )
-    chart = facts.figures.place(transfer_chart(law))
-    texts = f'<div><h3>Strongest</h3><ul class="say">{said}</ul>{note}</div>'
-    return Section("transfer", "Transfer between domains", lead, f'<div class="beside">{chart}{texts}</div>')
+    return f'<div><h3>Strongest</h3><ul class="say">{said}</ul>{note}</div>'
 
 
 def hubs_section(facts: Facts) -> Section:

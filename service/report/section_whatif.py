@@ -28,7 +28,7 @@ def whatif_section(facts: Facts) -> Section:
     if found is None:
         return Section("whatif", title, lead, "")
     bars = facts.figures.place(_shares(found, facts.look))
-    panels = [("Best mixture by budget", bars), (_heading(found), _advice(found.rows[TIMES.index(ADVISED)]))]
+    panels = [("Best mixture by budget", bars), (_heading(found), advice_list(found.rows[TIMES.index(ADVISED)]))]
     return Section("whatif", title, lead, grid(panels, 2) + _table(found) + _cautions(found))
 
 
@@ -73,7 +73,8 @@ def _heading(found: PlanTable) -> str:
     return f"What to collect next<small>for a run of {count(row.budget)} draws, {ranked}</small>"
 
 
-def _advice(row: PlanRow) -> str:
+def advice_list(row: PlanRow) -> str:
+    """Which data to collect next, the most useful first."""
     if not row.collect:
         return '<p class="say">Every pool is endless, so there is nothing to collect.</p>'
     unsure = ' <span class="quiet">The interval reaches zero.</span>'

@@ -1,10 +1,28 @@
-"""The page's style sheet: light, sober, one column on a phone, no backgrounds in print."""
+"""The page's style sheet: light, sober, one column on a phone, no backgrounds in print.
+
+A page under a strict Content-Security-Policy may carry no style in its elements: what would stand there is a
+class, `swatch` of a colour or the `n3` of a grid.
+"""
+
+from __future__ import annotations
+
+from service.report.palette import COLOURS
+
+
+def swatch(colour: str) -> str:
+    """The class whose background is one of `palette.COLOURS`."""
+    return f"c{colour[1:]}"
+
+
+_CLASSES = "".join(f"i.{swatch(colour)} {{ background: {colour}; }}\n" for colour in COLOURS)
+_CLASSES += "".join(f".n{columns} {{ --n: {columns}; }}\n" for columns in range(1, 5))
 
 STYLE = """
-:root { --ink: #1f2933; --muted: #5b6770; --line: #dde2e6; --soft: #f6f8f9; --accent: #084594; --warn: #b00020; }
+:root { --ink: #1f2933; --muted: #5b6770; --line: #dde2e6; --soft: #f6f8f9; --accent: #084594; --warn: #b00020;
+  --paper: #fff; }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
-body { margin: 0; color: var(--ink); background: #fff; font: 15px/1.55 system-ui, -apple-system, 'Segoe UI',
+body { margin: 0; color: var(--ink); background: var(--paper); font: 15px/1.55 system-ui, -apple-system, 'Segoe UI',
   'Helvetica Neue', Arial, sans-serif; font-variant-numeric: tabular-nums; }
 header, main, footer, nav { max-width: 1080px; margin: 0 auto; padding: 0 20px; }
 header { padding-top: 28px; }
@@ -19,7 +37,7 @@ td small { display: block; color: var(--muted); font-size: 12px; }
 td.w span { white-space: nowrap; }
 section { padding: 26px 0 8px; border-top: 1px solid var(--line); margin-top: 22px; scroll-margin-top: 44px; }
 section:first-child { border-top: 0; margin-top: 0; }
-nav { position: sticky; top: 0; background: #fff; z-index: 5; display: flex; flex-wrap: wrap; gap: 4px 18px;
+nav { position: sticky; top: 0; background: var(--paper); z-index: 5; display: flex; flex-wrap: wrap; gap: 4px 18px;
   padding-top: 10px; padding-bottom: 10px; border-bottom: 1px solid var(--line); font-size: 13.5px; }
 nav a, a { color: var(--accent); text-decoration: none; }
 nav a:hover, a:hover { text-decoration: underline; }
@@ -35,6 +53,7 @@ nav a:hover, a:hover { text-decoration: underline; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 13.5px; }
 figure { margin: 0; border: 1px solid var(--line); border-radius: 6px; padding: 10px 10px 4px; min-width: 0;
   break-inside: avoid; }
+figure svg { display: block; max-width: 100%; height: auto; }
 figcaption { font-weight: 600; font-size: 14px; }
 figcaption small { display: block; font-weight: 400; color: var(--muted); font-size: 12.5px; }
 .name { white-space: nowrap; }
@@ -42,7 +61,7 @@ i.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; ma
 .chart { width: 100%; }
 .scroll { overflow-x: auto; margin: 8px 0 14px; }
 .tall { max-height: 620px; overflow-y: auto; border-bottom: 1px solid var(--line); }
-.tall th { position: sticky; top: 0; background: #fff; }
+.tall th { position: sticky; top: 0; background: var(--paper); }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
 th { text-align: left; font-weight: 600; color: var(--muted); border-bottom: 1.5px solid #b7c0c7; white-space: nowrap; }
 th, td { padding: 5px 12px 5px 0; vertical-align: top; }
@@ -84,3 +103,4 @@ footer { color: var(--muted); font-size: 13px; padding-top: 18px; padding-bottom
   a { color: inherit; }
 }
 """
+STYLE += _CLASSES

@@ -18,6 +18,8 @@ from service.story.curves import Curve, law_curves
 SVG_DASH = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3", "longdash": "12 4"}
 assert set(SVG_DASH) == set(DASHES)
 LEGEND_ROW = 18
+FINEST = 1000  # stages in the width of a picture
+ROW_LETTERS = 24  # of a name at the side of the transfer matrix
 
 
 def refit_figures(story: Story) -> dict[str, str]:
@@ -49,8 +51,10 @@ def mixture_svg(story: Story, width: int = 640) -> str:
         if upper:
             canvas.area([*upper, *reversed(lower)], look[name].colour)
         below = above
+    kept = {start for start, _, _ in steps}
     for change in story.changes():
-        canvas.line([(change.position, 0.0), (change.position, 1.0)], "#ffffff", width=0.8)
+        if float(change.position) in kept:
+            canvas.line([(change.position, 0.0), (change.position, 1.0)], "#ffffff", width=0.8)
     _legend(canvas, story.names, look, block=True)
     return canvas.svg(f"Mixture over {words.count(end)} draws by domain")
 
@@ -58,7 +62,7 @@ def mixture_svg(story: Story, width: int = 640) -> str:
 def losses_svg(story: Story, width: int = 640) -> str:
     """Held-out losses as dots, the last law as lines with its 90 % band."""
     look, curves = story_looks(story), law_curves(story)
-    measured = {t: _measured(story, t) for t in story.targets}
+    measured = {t: measured_points(story, t) for t in story.targets}
     heights = [y for points in measured.values() for _, y in points]
     heights += [float(v) for c in curves.values() for v in (*c.low, *c.high) if math.isfinite(v)]
     low, high = (min(heights), max(heights)) if heights else (0.0, 1.0)
@@ -67,7 +71,7 @@ def losses_svg(story: Story, width: int = 640) -> str:
     canvas.axes("Held-out loss", "draws", "dots measured, lines fitted, bands 90 %")
     for target, points in measured.items():
         if target in curves:
-            _fit(canvas, curves[target], look[target])
+            fit_line(canvas, curves[target], look[target])
         for x, y in points:
             canvas.dot(x, y, look[target].colour, f"{target}: {y:.4g} at draw {x:,.0f}")
     _legend(canvas, list(story.targets), look)
@@ -78,14 +82,14 @@ def transfer_svg(law: LawSummary, cell: int = 58) -> str:
     """What a draw from the column's domain is worth to the row's, in own draws; grey where only the prior speaks."""
     rows = list(law.transfer)
     columns = list(dict.fromkeys(source for row in law.transfer.values() for source in row))
-    left, top = 16 + 7 * max(map(len, rows), default=1), 62
+    left, top = 16 + 7 * max((len(_short(name, ROW_LETTERS)) for name in rows), default=1), 62
     canvas = Canvas(left + cell * len(columns) + 16, top + 34 * len(rows) + 26)
     canvas.text(8, 16, "Transfer: worth of one draw, in own draws", size=13, more=' font-weight="600"')
     canvas.text(8, 34, "row receives, column gives; grey: not identified", colour=MUTED)
     for at, name in enumerate(columns):
         canvas.text(left + (at + 0.5) * cell, top - 8, _short(name), anchor="middle")
     for down, to in enumerate(rows):
-        canvas.text(left - 8, top + 34 * down + 21, to, anchor="end")
+        canvas.text(left - 8, top + 34 * down + 21, _short(to, ROW_LETTERS), anchor="end")
         for across, source in enumerate(columns):
             _cell(canvas, law, to, source, left + across * cell, top + 34 * down, cell)
     return canvas.svg("Transfer matrix between domains")
@@ -115,9 +119,12 @@ def _cell(canvas: Canvas, law: LawSummary, to: str, source: str, x: float, y: fl
     canvas.text(x + cell / 2 - 1, y + 20, text, anchor="middle", colour=ink)
 
 
-def _fit(canvas: Canvas, curve: Curve, look: Look) -> None:
+def fit_line(canvas: Canvas, curve: Curve, look: Look) -> None:
+    """The law as a line with its 90 % band."""
     x = [float(v) for v in curve.position]
-    band = [*zip(x, map(float, curve.high), strict=True), *reversed([*zip(x, map(float, curve.low), strict=True)])]
+    bottom, top = canvas.y_range  # a wide early band ends at the frame
+    high, low = ([min(max(float(v), bottom), top) for v in side] for side in (curve.high, curve.low))
+    band = [*zip(x, high, strict=True), *reversed([*zip(x, low, strict=True)])]
     if all(math.isfinite(y) for _, y in band):
         canvas.area(band, pale(look.colour, 0.15))
     canvas.line([*zip(x, map(float, curve.mean), strict=True)], look.colour, dash=SVG_DASH[look.dash])
@@ -136,13 +143,18 @@ def _legend_rows(names: tuple[str, ...] | list[str], width: int) -> list[list[st
     rows: list[list[str]] = [[]]
     used = 60.0
     for name in names:
-        need = 34 + 7.0 * len(name)
+        need = 34 + 7.0 * len(_short(name, _longest(width)))
         if rows[-1] and used + need > width:
             rows.append([])
             used = 60.0
         rows[-1].append(name)
         used += need
     return rows
+
+
+def _longest(width: int) -> int:
+    """Letters of a name that fit into a row of the legend."""
+    return max(8, (width - 94) // 7)
 
 
 def _legend(
@@ -157,18 +169,23 @@ def _legend(
                 f'<line x1="{x:.0f}" y1="{y - 4:.0f}" x2="{x + 18:.0f}" y2="{y - 4:.0f}" '
                 f'stroke="{look[name].colour}" stroke-width="{8 if block else 2}"{dash}/>'
             )
-            canvas.text(x + 23, y, name)
-            x += 34 + 7.0 * len(name)
+            shown = _short(name, _longest(canvas.width))
+            canvas.text(x + 23, y, shown)
+            x += 34 + 7.0 * len(shown)
 
 
 def _steps(story: Story, end: float) -> list[tuple[float, float, Mapping[str, float]]]:
-    """(from, to, mixture) of each stage up to `end`."""
-    starts = [float(d.position) for d in story.decisions]
-    ends = [*starts[1:], end]
-    return [(a, max(a, b), d.weights) for a, b, d in zip(starts, ends, story.decisions, strict=True)]
+    """(from, to, mixture) of each stage up to `end`, without those too short to be seen."""
+    seen: list[tuple[float, Mapping[str, float]]] = []
+    for decision in story.decisions:
+        if not seen or decision.position - seen[-1][0] >= end / FINEST:
+            seen.append((float(decision.position), decision.weights))
+    ends = [*(start for start, _ in seen[1:]), end]
+    return [(a, max(a, b), weights) for (a, weights), b in zip(seen, ends, strict=True)]
 
 
-def _measured(story: Story, target: str) -> list[Point]:
+def measured_points(story: Story, target: str) -> list[Point]:
+    """(position, loss) of every report that measured the target."""
     points = [(float(r.position), r.eval_loss.get(target, math.nan)) for r in story.reports]
     return [(x, y) for x, y in points if math.isfinite(y)]
 
@@ -177,5 +194,5 @@ def _last_words(measured: Mapping[str, list[Point]]) -> list[str]:
     return [f"{name} {points[-1][1]:.4g}" if points else f"{name} not measured" for name, points in measured.items()]
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 8 else name[:7] + "…"
+def _short(name: str, most: int = 8) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"

@@ -72,6 +72,11 @@ class Vault:
             return None
         return token if token.matches(secret) and token.is_valid(self._clock()) else None
 
+    def valid(self, id: str) -> Token | None:
+        """The token of that id if it is valid now, for one whose secret was checked before."""
+        token = self._look_up(id)
+        return token if token is not None and token.is_valid(self._clock()) else None
+
     def _look_up(self, id: str) -> Token | None:
         now = self._clock()
         with self._lock:
