@@ -176,7 +176,7 @@ def _decisions(events: Iterable[Event], names: Sequence[str]) -> tuple[Decision,
     for event in events:
         if event.kind == "decision":
             decision = decision_of(event)
-            found.setdefault(decision.position, _in_order(decision, names))
+            found[decision.position] = _in_order(decision, names)  # of two for one draw the newer holds
     return tuple(found[position] for position in sorted(found))
 
 
