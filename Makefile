@@ -6,7 +6,7 @@ export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: help install demo test lint faults bench hubs steady gpu-check lock clean
+.PHONY: help install demo test lint faults bench hubs steady gpu-check client lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,10 @@ steady: install ## ten seeds at a fixed mixture on the example data: the spread 
 
 gpu-check: install ## nccl, bf16, compile and resume, where a GPU is at hand
 	$(BIN)/python -m trainers.gpu_check
+
+client: install ## the client alone as a wheel in dist/, for machines without Ray and torch
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist deploy/client
+	rm -rf deploy/client/build deploy/client/*.egg-info
 
 lock: ## renew the lock file from pyproject's ranges
 	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)

@@ -1,0 +1,1 @@
+"""The callback as other frameworks call it. None of them is imported before it is asked for."""

@@ -1,0 +1,268 @@
+"""The blocking client of the allocation service."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import httpx
+
+from service.client import calls
+from service.client.calls import VERSION, Call, LostContact, Pause, Reply, of
+from service.client.conversation import Conversation
+from service.client.outbox import Outbox
+from service.client.records import Answer, Decision, Planned, Schedule
+from service.client.retry import Steps, advance
+from service.client.settings import Settings
+from service.client.transport import arguments, lost, options, reply
+from service.client.wire import DomainsLike, creation_body, domain_list, report_body, target_weights, whole
+
+_T = TypeVar("_T")
+
+
+class AllocationClient:
+    """Speaks to one service, and for one allocation at a time. Threads may share it.
+
+    Parameters
+    ----------
+    url, token:
+        Default: `ISTHMUS_URL` and `ISTHMUS_TOKEN`. https only, unless the host is this machine or `insecure` is said.
+    allocation:
+        Id of an allocation that exists; else call `create`.
+    queue:
+        File (or folder) where reports wait until they are acknowledged; without it a report that cannot be delivered
+        raises `Unreachable`. One client per file. `:memory:` waits no longer than the process lives.
+    deadline, timeout:
+        Seconds a call may take with all its retries; seconds one attempt may take.
+    ca:
+        File with the certificate authority of a private network.
+    transport:
+        An httpx transport to send through, for tests and unusual networks.
+
+    Raises
+    ------
+    ClientError
+        Its kinds in `service.client.errors`, each named after what to do next. Connection errors, 429 and 502 to 504
+        are tried again until the deadline; nothing else is.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        allocation: str | None = None,
+        queue: str | os.PathLike[str] | None = None,
+        deadline: float = 60.0,
+        timeout: float = 30.0,
+        insecure: bool = False,
+        ca: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        settings = Settings.find(url, token, insecure=insecure, ca=ca, deadline=deadline, timeout=timeout)
+        self._http = httpx.Client(**options(settings), transport=transport)
+        self._outbox = None if queue is None else Outbox(None if queue == ":memory:" else queue)
+        self._talk = Conversation(settings, allocation, self._outbox)
+        self._turn = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"AllocationClient({self._talk.settings.url!r})"
+
+    @property
+    def allocation(self) -> str:
+        """Id of the allocation that is spoken of; raises `WrongSettings` before there is one."""
+        return self._talk.allocation
+
+    @property
+    def queued(self) -> int:
+        """Reports that wait to be acknowledged."""
+        return 0 if self._outbox is None else len(self._outbox)
+
+    @property
+    def ready(self) -> bool:
+        """A report can be sent, or queued."""
+        return self._talk.ready
+
+    def use(self, allocation: str) -> None:
+        """Speak of another allocation from now on."""
+        self._talk.use(allocation)
+
+    # -- steering a run
+
+    def create(
+        self,
+        name: str,
+        domains: DomainsLike,
+        budget: int,
+        interval: int,
+        *,
+        policy: str | None = None,
+        targets: Mapping[str, float] | Sequence[str] | None = None,
+        objective: str | None = None,
+        baseline: Mapping[str, float] | None = None,
+        lr_plan: Sequence[Sequence[float]] | None = None,
+        seed: int | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Get or create the allocation `name`; a restarted script simply says it again.
+
+        `domains` are names, or records with `name`, `pool`, `cost`, `max_epochs`, `min_share`, `max_share`, `group`;
+        `budget` and `interval` count draws. The same name with another body raises `Conflict`.
+        """
+        body = creation_body(
+            name,
+            domains,
+            budget,
+            interval,
+            policy=policy,
+            targets=target_weights(targets),
+            objective=objective,
+            baseline=baseline,
+            lr_plan=lr_plan,
+            seed=seed,
+            options=options,
+        )
+        return self._run(self._talk.create(body))
+
+    def report(
+        self,
+        position: int,
+        draws: Mapping[str, float],
+        eval_loss: Mapping[str, float | None],
+        *,
+        eval_sem: Mapping[str, float | None] | None = None,
+        train_loss: Mapping[str, float | None] | None = None,
+        train_count: Mapping[str, float] | None = None,
+        lr_sum: float | None = None,
+        grad_dot: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> Answer:
+        """Say what one held-out evaluation saw; the answer holds the mixture from here on.
+
+        `position` counts draws so far, `draws` the same by domain, `eval_loss` is by target, NaN where not measured.
+        The same position again brings the stored answer back; with other draws it raises `Conflict`.
+        """
+        body = report_body(
+            position,
+            draws,
+            eval_loss,
+            eval_sem=eval_sem,
+            train_loss=train_loss,
+            train_count=train_count,
+            lr_sum=lr_sum,
+            grad_dot=grad_dot,
+        )
+        return self._run(self._talk.report([body]))
+
+    def report_many(self, reports: Sequence[Mapping[str, Any]]) -> Answer:
+        """Several reports in order of position, each a mapping with the arguments of `report`."""
+        return self._run(self._talk.report([report_body(**each) for each in reports]))
+
+    def flush(self) -> Answer:
+        """Send what waits in the queue; the answer is `offline` where the service is still away."""
+        return self._run(self._talk.deliver())
+
+    # -- asking
+
+    def schedule(self) -> Schedule:
+        """All mixtures so far, each with its first draw."""
+        return Schedule.read(self._ask(Call("GET", of(self.allocation, "/schedule"))))
+
+    def status(self) -> dict[str, Any]:
+        """Where the allocation stands."""
+        return dict(self._ask(Call("GET", of(self.allocation))))
+
+    def law(self) -> dict[str, Any] | None:
+        """The last fitted law; None while there is none."""
+        found = self._ask(Call("GET", of(self.allocation, "/law")))
+        return None if found is None else dict(found)
+
+    def page(self) -> str:
+        """The run's report for people, as one HTML page."""
+        return self._run(self._talk.text(Call("GET", of(self.allocation, "/report"))))
+
+    def decisions(self, *, limit: int = 50) -> Iterator[Decision]:
+        """Every decision in order, fetched page by page, `limit` at a time."""
+        for item in self._pages(of(self.allocation, "/decisions"), limit):
+            yield Decision.read(item)
+
+    def list(self, *, limit: int = 50) -> Iterator[dict[str, Any]]:
+        """Every allocation of the token's project."""
+        yield from self._pages(f"{VERSION}/allocations", limit)
+
+    def plan(
+        self, budgets: Sequence[float], *, objective: str | None = None, domains: DomainsLike | None = None
+    ) -> tuple[Planned, ...]:
+        """What-if, one record a budget in draws: the best mixture, predicted losses, what more data would be worth."""
+        asked = None if domains is None else domain_list(domains)
+        found = self._ask(calls.plan(self.allocation, budgets, objective, asked))
+        return tuple(Planned.read(plan) for plan in found["plans"])
+
+    # -- changing what runs; these need a token of scope admin
+
+    def domains(self, domains: DomainsLike, *, position: int | None = None) -> dict[str, Any]:
+        """A domain joins, leaves, or its pool grows: all domains from `position` (default: now) on."""
+        return dict(self._ask(calls.change_domains(self.allocation, domain_list(domains), position)) or {})
+
+    def mode(self, mode: str | None = None, *, pin: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """`act`, `advise` or `pause`; `pin` holds shares by hand, an empty mapping lets them go."""
+        return dict(self._ask(calls.set_mode(self.allocation, mode, pin)) or {})
+
+    def rewind(self, position: int, why: str = "") -> dict[str, Any]:
+        """Training begins again from a checkpoint at `position`: later decisions stay, but inactive."""
+        return dict(self._ask(calls.rewind(self.allocation, whole(position, "position"), why)) or {})
+
+    def archive(self) -> None:
+        """Put the allocation away; nothing of it is erased."""
+        self._ask(Call("DELETE", of(self.allocation)))
+
+    # -- the end
+
+    def close(self) -> None:
+        """Let go of the connection and of the queue file; what waits stays in the file."""
+        self._http.close()
+        if self._outbox is not None:
+            self._outbox.close()
+
+    def __enter__(self) -> AllocationClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- inside
+
+    def _pages(self, path: str, limit: int) -> Iterator[dict[str, Any]]:
+        cursor: str | None = None
+        while True:
+            found = self._ask(calls.listing(path, cursor, limit))
+            yield from found["items"]
+            cursor = found.get("next")
+            if cursor is None:
+                return
+
+    def _ask(self, call: Call) -> Any:
+        return self._run(self._talk.ask(call))
+
+    def _run(self, steps: Steps[_T]) -> _T:
+        """Do what the conversation asks for, call by call."""
+        with self._turn:
+            over, step = advance(steps, None, None)
+            while not over:
+                answer: Reply | None = None
+                failure: LostContact | None = None
+                try:
+                    answer = self._do(step)
+                except httpx.RequestError as error:
+                    failure = lost(error)
+                over, step = advance(steps, answer, failure)
+            result: _T = step
+            return result
+
+    def _do(self, step: Call | Pause) -> Reply | None:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        return reply(self._http.request(**arguments(step)))
