@@ -63,6 +63,7 @@ class Load:
     def __init__(self, url: str, token: str, folder: Path, courses: tuple[Course, ...]) -> None:
         self._url, self._token, self._folder = url, token, folder
         self._over = threading.Event()
+        self._until = 0.0
         self.clients = [Trained(course) for course in courses]
         self._threads = [threading.Thread(target=self._run, args=(one,), daemon=True) for one in self.clients]
 
@@ -70,8 +71,9 @@ class Load:
         for thread in self._threads:
             thread.start()
 
-    def end(self) -> None:
-        """No new reports; returns when all that waited is acknowledged, or time is over."""
+    def end(self, seconds: float = END_SECONDS) -> None:
+        """No new reports; returns when all that waited is acknowledged, or `seconds` are over."""
+        self._until = time.monotonic() + seconds
         self._over.set()
         for thread in self._threads:
             thread.join(END_SECONDS + 60)
@@ -109,8 +111,7 @@ class Load:
                     time.sleep(0.1)
                     answer = client.flush()
                 self._over.wait(one.course.pace)
-            until = time.monotonic() + END_SECONDS
-            while client.queued and time.monotonic() < until:
+            while client.queued and time.monotonic() < self._until:
                 time.sleep(0.2)
                 client.flush()
             one.allocation, one.left = client.allocation, client.queued

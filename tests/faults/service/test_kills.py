@@ -63,8 +63,10 @@ def under_load(
     load.start()
     try:
         strike_all(strikes, load, kill)
-    finally:
-        load.end()
+    except BaseException:
+        load.end(0)
+        raise
+    load.end()
     load.check()
     seconds = time.monotonic() - began
     with Journal(store) as journal:
