@@ -63,8 +63,8 @@ def _drift(number: int) -> dict[str, float]:
 
 
 COURSES = (
-    *(Course(f"waits-{policy}", policy, waits=True, pace=0.15) for policy in ("odm", "ado", "skill_it")),
-    *(Course(f"goes-on-{policy}", policy, waits=False, pace=0.2) for policy in ("odm", "ado", "aioli")),
-    Course("waits-law", "transfer_law", waits=True, pace=1.0, options=BOLD),
-    Course("goes-on-law", "transfer_law", waits=False, pace=1.5, options=BOLD),
+    *(Course(f"waits-{policy}", policy, waits=True, pace=0.3) for policy in ("odm", "ado", "skill_it")),
+    *(Course(f"goes-on-{policy}", policy, waits=False, pace=0.4) for policy in ("odm", "ado", "aioli")),
+    Course("waits-law", "transfer_law", waits=True, pace=2.0, options=BOLD),
+    Course("goes-on-law", "transfer_law", waits=False, pace=3.0, options=BOLD),
 )
