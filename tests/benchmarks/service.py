@@ -35,6 +35,7 @@ REPORT_BOUND, READ_BOUND = 0.25, 0.1  # seconds, at the 99th percentile
 WARM_REPORTS = 6  # of an allocation that fits, before the clock runs
 STEP_SECONDS = 15
 STEPS = (30.0, 45.0, 60.0, 80.0, 100.0, 130.0, 170.0, 220.0)
+PARTS = ("host", "replica", "proxy", "controller")
 TOKENS = 10  # clients have tokens of their own; each may send 100 requests a second
 
 Row = tuple[str, str, str, bool]
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=20, help="reports a second")
     parser.add_argument("--reads", type=float, default=20, help="reads a second")
     parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--no-ramp", dest="ramp", action="store_false", help="leave the saturation out")
     return parser
 
 
@@ -88,12 +90,12 @@ async def _measure(asked: argparse.Namespace, service: House, store: str) -> lis
     rows: list[Row] = [(f"to begin {len(runs):,} allocations", f"{time.monotonic() - began:.0f} s", "", True)]
     before, busy = _memory(service), _busy(service)
     found = await loader.open_loop(runs, asked.seconds, asked.rate, asked.reads)
-    busy = _busy(service) - busy
+    busy = {part: used - busy[part] for part, used in _busy(service).items()}
     rows += _latencies(asked, found)
     rows += _resources(asked, found, busy, before, _memory(service))
-    rows += await _ramp(loader, [run for run in runs if not run.fits])
-    after = _memory(service)
-    rows.append(("resident memory after that", _told(after), "", True))
+    if asked.ramp:
+        rows += await _ramp(loader, [run for run in runs if not run.fits])
+        rows.append(("resident memory after that", _told(_memory(service)), "", True))
     await loader.close()
     return rows
 
@@ -135,12 +137,21 @@ def _latencies(asked: argparse.Namespace, found: list[Done]) -> list[Row]:
 
 
 def _resources(
-    asked: argparse.Namespace, found: list[Done], busy: float, before: dict[str, float], after: dict[str, float]
+    asked: argparse.Namespace,
+    found: list[Done],
+    busy: dict[str, float],
+    before: dict[str, float],
+    after: dict[str, float],
 ) -> list[Row]:
     grown = sum(after.values()) - sum(before.values())
     return [
-        ("CPU-seconds of the service and of Ray under that load", f"{busy:.0f} of {asked.seconds:.0f} s", "", True),
-        ("CPU-milliseconds a request", f"{1e3 * busy / len(found):.1f}", "", True),
+        (
+            f"CPU-seconds in {asked.seconds:.0f} s of that load",
+            ", ".join(f"{part} {used:.1f}" for part, used in busy.items()),
+            "",
+            True,
+        ),
+        ("CPU-milliseconds a request", f"{1e3 * sum(busy.values()) / len(found):.1f}", "", True),
         ("resident memory at the start", _told(before), "", True),
         ("resident memory at the end", _told(after), "< 300 MB more", grown < 300),
     ]
@@ -181,19 +192,24 @@ def _processes(service: House) -> list[psutil.Process]:
 def _memory(service: House) -> dict[str, float]:
     """MB by part of the service."""
     found: dict[str, float] = {}
-    for part in ("host", "replica", "proxy", "controller"):
+    for part in PARTS:
         found[part] = sum(process.memory_info().rss for process in service.role(part)) / 1e6
     return found
 
 
-def _busy(service: House) -> float:
-    """CPU-seconds so far."""
-    total = 0.0
-    for process in _processes(service):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            used = process.cpu_times()
-            total += used.user + used.system
-    return total
+def _busy(service: House) -> dict[str, float]:
+    """CPU-seconds so far, by part."""
+    parts = {part: service.role(part) for part in PARTS}
+    named = {process.pid for processes in parts.values() for process in processes}
+    parts["rest of Ray"] = [process for process in _processes(service) if process.pid not in named]
+    return {part: sum(_used(process) for process in processes) for part, processes in parts.items()}
+
+
+def _used(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        used = process.cpu_times()
+        return float(used.user + used.system)
+    return 0.0
 
 
 def _told(memory: dict[str, float]) -> str:
