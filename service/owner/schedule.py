@@ -42,7 +42,10 @@ class Schedules:
         """The schedule as it stands; before any decision, the mixture that the allocation would start with."""
         known = self._page(allocation, self._journal.attempt(allocation))
         with known.lock:
-            while events := self._journal.events(allocation, known.seen, ["decision"], active=True, limit=_PAGE):
+            more = True
+            while more:
+                events = self._journal.events(allocation, known.seen, ["decision"], active=True, limit=_PAGE)
+                more = len(events) == _PAGE
                 for event in events:
                     _take(known, event)
             if known.made is None:
