@@ -32,8 +32,8 @@ FENCED = 8  # times in a row another service may take an allocation over before 
 
 @dataclasses.dataclass(frozen=True)
 class HostSettings:
-    """owners: kept in memory, 30 kB each to 1 MB with laws over many domains. fits: at a time. patience: seconds a lost
-    store is waited for.
+    """owners: kept in memory (30 kB each without laws, 250 kB with those of four domains). fits: at a time.
+    patience: seconds a lost store is waited for.
     """
 
     owners: int = 1000
