@@ -6,7 +6,7 @@ export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: help install demo test lint faults bench hubs steady gpu-check client lock clean
+.PHONY: help install demo test lint faults service-faults bench service-bench hubs steady gpu-check client lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,10 +36,16 @@ lint: install
 	$(BIN)/lint-imports
 
 faults: install ## kill workers, owner, driver and all of them at 20 and more instants, then compare
-	$(BIN)/pytest -m slow tests/faults -s --timeout 3600
+	$(BIN)/pytest -m slow tests/faults --ignore tests/faults/service -s --timeout 3600
+
+service-faults: install ## kill every part of the service, its database and MLflow under load, 20 times each, then compare
+	$(BIN)/pytest -m slow tests/faults/service -s --timeout 3600
 
 bench: install ## the loop against a bare PyTorch loop, refits, the stream; printed as ratios
 	$(BIN)/python -m tests.benchmarks
+
+service-bench: install ## 1,000 allocations in an open loop, saturation, Optuna's storage beside it
+	$(BIN)/python -m tests.benchmarks.service
 
 hubs: install ## ten seeds on planted phantoms: does the hub get more than its uniform share?
 	$(BIN)/python -m tests.benchmarks.hubs

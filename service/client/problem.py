@@ -33,11 +33,21 @@ _BY_STATUS: Mapping[int, type[ClientError]] = {
 }
 
 
+_NO_ROUTE_YET = b"/-/routes"
+
+
+def is_starting(reply: Reply) -> bool:
+    """Whether Ray Serve listens already and the service behind it does not: Serve's own 404, not one of the service."""
+    return reply.status == 404 and _NO_ROUTE_YET in reply.content
+
+
 def error_of(reply: Reply, token: Secret) -> ClientError:
     """The error for a reply with status 300 or above; whatever the server echoes, the token is not in it."""
     if reply.status < 400:
         where = token.hide_in(reply.headers.get("location", "elsewhere"))
         return WrongSettings(f"the service sends on to {where}; use that URL", status=reply.status)
+    if is_starting(reply):
+        return Unreachable("the service is starting, or has ended behind its port", status=reply.status)
     kind = _BY_STATUS.get(reply.status, ServerFault if reply.status >= 500 else Refused)
     problem = _problem(token.hide_in(reply.content.decode("utf-8", "replace")))
     error = kind(_sentence(reply.status, problem), status=reply.status, problem=problem)

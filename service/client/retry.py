@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from service.client.calls import Call, LostContact, Pause, Reply
 from service.client.errors import ClientError, Unreachable
-from service.client.problem import error_of
+from service.client.problem import error_of, is_starting
 from service.client.settings import Secret
 
 _T = TypeVar("_T")
@@ -63,7 +63,8 @@ def exchange(call: Call, deadline: Deadline, token: Secret) -> Steps[Reply]:
             if reply.status < 300:
                 return reply
             failure = error_of(reply, token)
-            again = reply.status == BUSY or (reply.status in PASSING and call.repeatable)
+            passing = reply.status in PASSING or is_starting(reply)
+            again = reply.status == BUSY or (passing and call.repeatable)
             wait = max(wait, reply.retry_after or 0.0)
         if not again or tries == deadline.attempts or wait >= deadline.left:
             raise failure

@@ -32,9 +32,11 @@ FENCED = 8  # times in a row another service may take an allocation over before 
 
 @dataclasses.dataclass(frozen=True)
 class HostSettings:
-    """owners: kept in memory. fits: at a time. patience: seconds a lost store is waited for."""
+    """owners: kept in memory (30 kB each without laws, 250 kB with those of four domains). fits: at a time.
+    patience: seconds a lost store is waited for.
+    """
 
-    owners: int = 200
+    owners: int = 1000
     fits: int = 1
     patience: float = 5.0
 

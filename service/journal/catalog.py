@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select, tuple_, update
+from sqlalchemy import Row, func, select, tuple_
 
-from service.journal import schema
+from service.journal import schema, statements
 from service.journal.store import Store
 
 
@@ -95,9 +95,7 @@ class Catalog(Store):
         """Become the owner; returns the epoch to write with. Whoever owned it before is fenced out."""
         with self.writing() as connection:
             epoch = int(self._locked(connection, allocation).epoch) + 1
-            connection.execute(
-                update(schema.allocations).where(schema.allocations.c.id == allocation).values(epoch=epoch)
-            )
+            connection.execute(statements.SET_EPOCH, {"of": allocation, "to": epoch})
             return epoch
 
     def owned(self, allocation: str, epoch: int) -> bool:

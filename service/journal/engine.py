@@ -93,10 +93,17 @@ def _shared(connection: Any, record: Any) -> None:
             time.sleep(0.02)
 
 
+def single_reads(url: str) -> dict[str, Any]:
+    """Options of an engine whose reads stand alone, without the words to begin and end a transaction."""
+    # SQLAlchemy's own AUTOCOMMIT would make the SQLite driver begin transactions by itself afterwards.
+    return {"single": True} if is_sqlite(url) else {"isolation_level": "AUTOCOMMIT"}
+
+
 def _begin(connection: Connection) -> None:
     """Writers queue at their first statement: two that read first and write later would deadlock."""
-    write = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("single", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("write", False) else "BEGIN")
 
 
 def without_password(url: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.journal import schema
+from service.journal import schema, statements
 from service.journal.catalog import Catalog
 from service.journal.errors import AllocationExists, Archived, JournalDamaged, TooManyAllocations
 from service.journal.event import Event, canonical, chain
@@ -127,6 +127,8 @@ class Journal(Catalog):
 
         With `before`, the ones with an id below it, newest first.
         """
+        if kinds is not None and active and limit is None and before is None:
+            return self._after(allocation, after, list(kinds))
         table = schema.events
         query = select(table).where(table.c.allocation == allocation, table.c.id > after)
         query = query.order_by(table.c.id) if before is None else query.order_by(table.c.id.desc())
@@ -141,6 +143,12 @@ class Journal(Catalog):
         with self.reading() as connection:
             return [_event(row) for row in connection.execute(query)]
 
+    def _after(self, allocation: str, after: int, kinds: list[str]) -> list[Event]:
+        """What owners ask at each report."""
+        with self.reading() as connection:
+            found = connection.execute(statements.AFTER, {"of": allocation, "after": after, "kinds": kinds})
+            return [_event(row) for row in found]
+
     def find(self, allocation: str, once: str) -> Event | None:
         """The active event that took `once`."""
         with self.reading() as connection:
@@ -148,15 +156,8 @@ class Journal(Catalog):
 
     def last(self, allocation: str, kinds: Iterable[str]) -> Event | None:
         """The newest active event of one of `kinds`."""
-        table = schema.events
-        query = (
-            select(table)
-            .where(table.c.allocation == allocation, table.c.kind.in_(list(kinds)), table.c.active)
-            .order_by(table.c.id.desc())
-            .limit(1)
-        )
         with self.reading() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(statements.LAST, {"of": allocation, "kinds": list(kinds)}).one_or_none()
             return None if row is None else _event(row)
 
     def rewind(self, allocation: str, position: int, *, epoch: int, why: str = "") -> Event:
@@ -240,9 +241,7 @@ class Journal(Catalog):
         return int(connection.execute(query).scalar_one() or 0)
 
     def _find(self, connection: Connection, allocation: str, once: str) -> Event | None:
-        table = schema.events
-        query = select(table).where(table.c.allocation == allocation, table.c.once == once, table.c.active)
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(statements.ONCE, {"of": allocation, "name": once}).one_or_none()
         return None if row is None else _event(row)
 
     def _first(self, connection: Connection, allocation: str) -> Event:
@@ -257,8 +256,8 @@ class Journal(Catalog):
         digest = chain(row.head, kind, row.attempt, position, body, at)
         values = {"allocation": row.id, "attempt": row.attempt, "active": True, "kind": kind, "position": position}
         values |= {"once": once, "body": body, "at": at, "digest": digest}
-        identity = connection.execute(insert(schema.events).values(**values)).inserted_primary_key
-        connection.execute(update(schema.allocations).where(schema.allocations.c.id == row.id).values(head=digest))
+        identity = connection.execute(statements.NEW_EVENT, values).inserted_primary_key
+        connection.execute(statements.SET_HEAD, {"of": row.id, "to": digest})
         number = 0 if identity is None else int(identity[0])
         return Event(number, row.id, row.attempt, True, kind, position, json.loads(body), at, digest)
 

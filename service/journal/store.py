@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.journal import schema
-from service.journal.engine import is_sqlite, open_engine
+from service.journal import schema, statements
+from service.journal.engine import is_sqlite, open_engine, single_reads
 from service.journal.errors import Fenced, NoSuchAllocation, StoreLost, said
 from service.journal.event import canonical
 
@@ -49,6 +49,7 @@ class Store:
         # SQLite lets one write at a time and makes the others look again, in no order; a lock has them queue.
         self._turn = threading.Lock() if is_sqlite(url) else None
         self._writer = self._engine.execution_options(write=True)
+        self._reader = self._engine.execution_options(**single_reads(url))
 
     def __enter__(self) -> Self:
         return self
@@ -67,10 +68,8 @@ class Store:
             self._keep(connection, allocation, snapshot, text)
 
     def latest_snapshot(self, allocation: str) -> Snapshot | None:
-        table = schema.snapshots
-        query = select(table).where(table.c.allocation == allocation).order_by(table.c.id.desc()).limit(1)
         with self.reading() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(statements.NEWEST_SNAPSHOT, {"of": allocation}).one_or_none()
             return None if row is None else Snapshot(row.event, row.position, json.loads(row.state))
 
     def snapshot(self, allocation: str) -> Mapping[str, Any] | None:
@@ -100,33 +99,28 @@ class Store:
     # -- inside a transaction
 
     def reading(self) -> _Transaction:
-        """A transaction that only reads."""
-        return _Transaction(self._engine.begin, "read")
+        """For single reads: each sees what was committed by then, without the two words to begin and end it."""
+        return _Transaction(self._reader.begin, "read")
 
     def writing(self) -> _Transaction:
         """A transaction that writes; on SQLite it has the file to itself."""
         return _Transaction(self._writer.begin, "written", self._turn)
 
     def _keep(self, connection: Connection, allocation: str, snapshot: Snapshot, state: str) -> None:
-        table = schema.snapshots
         values = {"allocation": allocation, "event": snapshot.event, "position": snapshot.position, "state": state}
-        connection.execute(insert(table).values(**values))
-        mine = table.c.allocation == allocation
-        kept = select(table.c.id).where(mine).order_by(table.c.id.desc()).limit(_KEPT_SNAPSHOTS)
-        newest = list(connection.execute(kept).scalars())
-        connection.execute(table.delete().where(mine, table.c.id.not_in(newest)))
+        connection.execute(statements.NEW_SNAPSHOT, values)
+        kept = connection.execute(statements.KEPT_SNAPSHOTS, {"of": allocation, "most": _KEPT_SNAPSHOTS}).scalars()
+        connection.execute(statements.DROP_SNAPSHOTS, {"of": allocation, "oldest": min(kept)})
 
     def _row(self, connection: Connection, allocation: str) -> Row[Any]:
-        query = select(schema.allocations).where(schema.allocations.c.id == allocation)
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(statements.ALLOCATION, {"of": allocation}).one_or_none()
         if row is None:
             raise NoSuchAllocation(f"no allocation '{allocation}' in this store")
         return row
 
     def _locked(self, connection: Connection, allocation: str, epoch: int | None = None) -> Row[Any]:
         """The allocation's row, held until the transaction ends; checks that `epoch` is the newest."""
-        query = select(schema.allocations).where(schema.allocations.c.id == allocation).with_for_update()
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(statements.LOCKED, {"of": allocation}).one_or_none()
         if row is None:
             raise NoSuchAllocation(f"no allocation '{allocation}' in this store")
         if epoch is not None and row.epoch != epoch:

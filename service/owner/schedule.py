@@ -42,12 +42,12 @@ class Schedules:
         """The schedule as it stands; before any decision, the mixture that the allocation would start with."""
         known = self._page(allocation, self._journal.attempt(allocation))
         with known.lock:
-            full = True
-            while full:
+            more = True
+            while more:
                 events = self._journal.events(allocation, known.seen, ["decision"], active=True, limit=_PAGE)
+                more = len(events) == _PAGE
                 for event in events:
                     _take(known, event)
-                full = len(events) == _PAGE
             if known.made is None:
                 known.made = _schedule(known.mixtures or {0: self._before(allocation)})
             return known.made

@@ -17,9 +17,12 @@ from service.journal import Journal
 from service.journal.engine import is_sqlite, without_password
 from service.pretrain.cluster import OBJECT_STORE_BYTES, ClusterLost
 from service.serving.asked import Asked, settled_store
+from service.serving.attend import attended
 from service.tokens import Vault
 
 LEAST_CPUS = 2
+# Serve's own threads beside the application cost more than they give: nothing in it blocks its loop.
+_SERVE = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0", "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0"}
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "DO_NOT_TRACK": "true", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
@@ -34,19 +37,21 @@ def serve(asked: Asked, tell: Callable[[str], None]) -> None:
         from service.hosting.cluster import Hosts
         from service.serving.deploy import clear, deploy, stop
 
-        id, ip = _here(url)
-        hosts = Hosts(url, asked.shards, id, asked.hosting)
-        hosts.end()  # those of a server that was killed, maybe of an older version; their allocations go on
-        try:
-            hosts.begin()
-            deploy(hosts, asked.settings, host=asked.host, port=asked.port, replicas=asked.replicas, node=ip)
-            for line in _greeting(asked, url, any(token.revoked_at is None for token in tokens)):
-                tell(line)
-            stopped.wait()
-            tell("stopping; what was answered is in the store")
-        finally:
-            stop() if asked.address is None else clear()
-            hosts.end()
+        here = _here()
+        id, ip = (here["NodeID"], here["NodeManagerAddress"]) if is_sqlite(url) else (None, None)
+        hosts = Hosts(url, asked.shards, id, asked.hosting)  # on the node where the store is, if it is a file there
+        with attended(here["RayletSocketName"]):
+            hosts.end()  # those of a server that was killed, maybe of an older version; their allocations go on
+            try:
+                hosts.begin()
+                deploy(hosts, asked.settings, host=asked.host, port=asked.port, replicas=asked.replicas, node=ip)
+                for line in _greeting(asked, url, any(token.revoked_at is None for token in tokens)):
+                    tell(line)
+                stopped.wait()
+                tell("stopping; what was answered is in the store")
+            finally:
+                stop() if asked.address is None else clear()
+                hosts.end()
 
 
 def _greeting(asked: Asked, url: str, has_tokens: bool) -> Iterator[str]:
@@ -58,14 +63,12 @@ def _greeting(asked: Asked, url: str, has_tokens: bool) -> Iterator[str]:
     yield "end with Ctrl-C"
 
 
-def _here(url: str) -> tuple[str | None, str | None]:
-    """Id and address of this node where the store is a file, so that whoever opens it runs here."""
+def _here() -> dict[str, Any]:
+    """This node, as Ray describes it."""
     import ray
 
-    if not is_sqlite(url):
-        return None, None
     id = ray.get_runtime_context().get_node_id()
-    return id, next(str(node["NodeManagerAddress"]) for node in ray.nodes() if node["NodeID"] == id)
+    return next(dict(node) for node in ray.nodes() if node["NodeID"] == id)
 
 
 @contextmanager
@@ -75,7 +78,7 @@ def _ray(address: str | None) -> Iterator[None]:
     if address is None and "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    for name, value in _QUIET.items():
+    for name, value in (_QUIET | _SERVE).items():
         os.environ.setdefault(name, value)
     import ray
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -10,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 USER = "isthmus"
 PASSWORD = "not-a-secret"  # of a server that lives for the time of a test
@@ -50,6 +53,16 @@ class Server:
     def pid(self) -> int:
         """The postmaster, for tests that kill it."""
         return int((self._data / "postmaster.pid").read_text().split()[0])
+
+    def kill(self) -> list[int]:
+        """SIGKILL for the postmaster and for all it started, as when the machine's memory runs out."""
+        found = psutil.Process(self.pid)
+        killed = [found, *found.children(recursive=True)]
+        for process in killed:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(killed, timeout=30)
+        return [process.pid for process in killed]
 
     def url(self, database: str) -> str:
         """The URL of a new, empty database."""
