@@ -21,8 +21,6 @@ from service.serving.attend import attended
 from service.tokens import Vault
 
 LEAST_CPUS = 2
-# Serve's own threads beside the application cost more than they give: nothing in it blocks its loop.
-_SERVE = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0", "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0"}
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "DO_NOT_TRACK": "true", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
@@ -78,7 +76,7 @@ def _ray(address: str | None) -> Iterator[None]:
     if address is None and "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    for name, value in (_QUIET | _SERVE).items():
+    for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import ray
 

@@ -3,6 +3,7 @@ notice, and MLflow has everything once when the server is back."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -47,6 +49,17 @@ class MLflow:
                 command, env=os.environ | more, stdout=log, stderr=log, start_new_session=True
             )
 
+    def wait_until_up(self) -> None:
+        """MLflow's own first migration does not survive a kill: it has to end once."""
+        until = time.monotonic() + 300
+        while time.monotonic() < until:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=5).status_code == 200:
+                    return
+            assert self.process.poll() is None, "the tracking server does not start"
+            time.sleep(0.3)
+        raise TimeoutError("the tracking server does not start")
+
     def kill(self) -> list[int]:
         found = psutil.Process(self.process.pid)
         killed = [found, *found.children(recursive=True)]
@@ -61,6 +74,7 @@ class MLflow:
 def mlflow(tmp_path: Path) -> Iterator[MLflow]:
     server = MLflow(tmp_path)
     try:
+        server.wait_until_up()
         yield server
     finally:
         server.kill()
