@@ -55,8 +55,8 @@ def steered(client: AllocationClient, name: str, budget: int, reports: int, draw
 
 
 def test_a_plain_loop(client: AllocationClient) -> None:
-    drawn = load("plain_loop").main(["--name", "plain", "--draws", "6000"])
-    steered(client, "plain", 6_000, 15, drawn)
+    drawn = load("plain_loop").main(["--name", "plain", "--draws", "8000"])
+    steered(client, "plain", 8_000, 20, drawn)
     assert len(client.schedule().stages) > 4, "the mixture moved"
 
 
