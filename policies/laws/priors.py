@@ -25,7 +25,8 @@ FLOOR_PRIOR = (0.4, 1.0)
 ALPHA_PRIOR = (0.35, 0.5)
 BETA_PRIOR = (0.35, 0.5)
 G_PRIOR = (0.9, 1.2)  # median, sd of the logit
-TRANSFER_PRIOR = (0.3, 1.8)  # of up to five domains; of more each, so much that all others give the same in all
+TRANSFER_PRIOR = (0.3, 1.8)
+FEW_OTHERS = 4  # of more other domains each gives so much less that all together give the same
 START_PRIOR = (0.1, 1.5)  # what the untrained model knows, in totals of the first row
 NO_TRANSFER = -12.0  # log of a transfer that cannot be felt
 SCALE_PRIOR = (0.6, 1.5)
@@ -84,7 +85,7 @@ def hand_set(domains: int) -> Hyper:
 def _foreign(domains: int) -> float:
     """Prior mean of log tau. Were it the same for any number of domains, twenty of them would seem to live on
     gifts, and what own draws do could only be explained by an exponent that no law has."""
-    return float(np.log(TRANSFER_PRIOR[0] * 4.0 / max(domains - 1, 4)))
+    return float(np.log(TRANSFER_PRIOR[0] * FEW_OTHERS / max(domains - 1, FEW_OTHERS)))
 
 
 def learn(

@@ -5,48 +5,35 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from policies.allocation.plan import intervals, scores
-from policies.allocation.problem import Problem, make_problem
-from policies.allocation.value import HubScores
+from policies.allocation.plan import scores
 from policies.history import History, Row
 from policies.intake import decision_position
 from policies.laws import JointLaw, Rows, WarmStart, fit_rows
-from policies.policy import BasePolicy
 from policies.records import Decision, LossReport
 from policies.transfer_law.change import Watch, forecast
-from policies.transfer_law.choose import Rules, as_interval, choose
-from policies.transfer_law.options import DEFAULTS, check_options
+from policies.transfer_law.planning import Planning
 from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes, probe_mixture
-from policies.transfer_law.rates import final_time, warm_up_end
-from policies.transfer_law.restraint import lived_shares, nothing_new, steep, unseen_gift
+from policies.transfer_law.rates import warm_up_end
+from policies.transfer_law.restraint import nothing_new, steep
 from policies.transfer_law.state import State
-from policies.transfer_law.summary import explain, summarise
-
-Array = NDArray[np.float64]
 
 FEWEST = 20  # intervals; of a shorter run a handful of reports would decide
 ANEW = 8  # each so many refits the last fit has to hold its own against other starts
 
 
-class LawPolicy(BasePolicy):
+class LawPolicy(Planning):
     """Shared by `transfer_law` and `own_law`: the second knows no transfer and does not probe.
 
     A decision is a pure function of the history, the latest report and the state the decision
     before left (`_then`): so a report that comes in parts is decided as if it had come whole.
     """
 
-    transfer: ClassVar[bool] = True
-    OPTIONS: ClassVar[dict[str, Any]] = DEFAULTS
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        check_options(self.options)
-        self._history = History()
         self._law: JointLaw | None = None
         self._then = self._now = State(None, None, self.baseline, False, 0, 0)
 
@@ -222,13 +209,14 @@ class LawPolicy(BasePolicy):
         try:
             with np.errstate(all="ignore"):
                 problem = self._problem(law, position, state, rows)
+                hubs = scores(problem)
                 if code == "probe" and probes.once(position):
-                    return self._sure_already(plain, law, problem, state)
+                    return self._sure_already(plain, problem, hubs, state)
                 if code != "refit":
-                    return self._described(plain, law, problem, self._rest(state))
+                    return self._described(plain, problem, hubs, self._rest(state))
                 if doubt := steep(law, self.targets, self.options["steepest"]):
-                    return self._doubted(plain, law, problem, doubt)
-                return self._led(plain, law, problem, state)
+                    return self._doubted(plain, problem, hubs, doubt)
+                return self._led(plain, problem, hubs, state)
         except Exception as error:
             kept = f"the plan failed ({type(error).__name__}: {error}); the mixture is kept"
             return dataclasses.replace(plain, weights=self._rest(state), reason="kept: plan failed", detail=kept)
@@ -272,112 +260,6 @@ class LawPolicy(BasePolicy):
             return True
         base = self.baseline
         return state.away and any(abs(decision.weights[name] - base[name]) > 1e-6 for name in base)
-
-    def _rest(self, state: State) -> dict[str, float]:
-        """What is kept without a law: the plan in use, else the baseline (not a probe's mixture)."""
-        return dict(state.weights) if state.away else self.baseline
-
-    def _problem(self, law: JointLaw, position: int, state: State, rows: Rows) -> Problem:
-        """The allocation problem from `position` on; until then the mixture in use goes on."""
-        last = self._last
-        assert last is not None
-        ahead = max(position - last.position, 0)
-        spent = {**self._history.left, **last.draws}
-        for name, share in state.weights.items():
-            spent[name] = spent.get(name, 0.0) + share * ahead
-        known = None if last.lr_sum is None else self.lr_plan
-        time, anneal = final_time(known, self.budget, law.time_ref)
-        domains = sorted(self.domains, key=lambda domain: domain.name)
-        return make_problem(
-            law,
-            domains=domains,
-            spent=spent,
-            budget=math.fsum(spent.values()) + max(self.budget - position, 1e-6 * self.budget),
-            targets=self.targets,
-            objective=self.objective,
-            baseline=self.baseline,
-            time=time,
-            anneal=anneal,
-            trust=self._trusted(rows),
-            earlier=None if state.warm is None else state.warm.earlier(law),
-        )
-
-    def _trusted(self, rows: Rows) -> tuple[Array, Array]:
-        """Least and most shares (K,), by name: further out than this the law has seen nothing."""
-        count, names = len(self.domains), sorted(self.names)
-        least = np.full(count, self.options["least_share"] / count)
-        if not self.transfer:
-            return least, np.ones(count)
-        probed = [self.baseline[name] * (1 - self.options["amplitude"]) + self.options["amplitude"] for name in names]
-        lived = dict(zip(rows.domains, lived_shares(rows, self.options["window"] * self.budget), strict=True))
-        shown = np.maximum(probed, [lived[name] for name in names])
-        return least, np.minimum(shown + self.options["beyond"], 1.0)
-
-    def _sure_already(self, probe: Decision, law: JointLaw, problem: Problem, state: State) -> Decision:
-        """After one sweep: a plan that is surely better ends the probing, else the probe that is due."""
-        late = probe.position > self.options["latest"] * self.budget
-        if not late and not steep(law, self.targets, self.options["steepest"]):
-            led = self._led(probe, law, problem, state, sure=self.options["enough"])
-            if led.reason == "refit":
-                return led
-        return self._described(probe, law, problem, self._rest(state))
-
-    def _led(
-        self, plain: Decision, law: JointLaw, problem: Problem, state: State, sure: float | None = None
-    ) -> Decision:
-        """The law decides; the baseline is left where the plan is better with probability `sure`."""
-        names = problem.feasible.names
-        before = self._rest(state)
-        rules = self._rules(plain.position, sure)
-        choice = choose(problem, np.array([before[name] for name in names]), rules, away=state.away)
-        weights = self._ordered(dict(zip(names, choice.mixture.tolist(), strict=True)))
-        decision = dataclasses.replace(plain, weights=weights, reason=choice.reason)
-        hubs = scores(problem)
-        leaves = choice.reason == "refit" and not state.away
-        if leaves and (doubt := unseen_gift(self.baseline, weights, hubs, self.options["sure_gift"])):
-            return self._doubted(plain, law, problem, doubt, hubs)
-        described = self._described(decision, law, problem, weights, hubs)
-        detail = explain(problem, hubs, before, choice)
-        return dataclasses.replace(described, detail=detail, binding=choice.binding)
-
-    def _doubted(
-        self, plain: Decision, law: JointLaw, problem: Problem, doubt: str, hubs: HubScores | None = None
-    ) -> Decision:
-        """The baseline, since the law may not lead."""
-        kept = dataclasses.replace(
-            plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
-        )
-        return self._described(kept, law, problem, self.baseline, hubs)
-
-    def _rules(self, position: int, sure: float | None) -> Rules:
-        """The trust region is a pace per draw, so that many small intervals are no bolder than few."""
-        earlier = self._history.rows[-1].position if self._history.rows else 0.0
-        step = self.options["pace"] * min(position - earlier, 4 * self.interval) / self.budget
-        sure = self.options["sure"] if sure is None else sure
-        return Rules(self.options["caution"], sure, self.options["least_gain"], min(step, 1.0))
-
-    def _ordered(self, weights: Mapping[str, float]) -> dict[str, float]:
-        return {name: weights[name] for name in self.names}
-
-    def _described(
-        self,
-        decision: Decision,
-        law: JointLaw,
-        problem: Problem,
-        plan: Mapping[str, float],
-        hubs: HubScores | None = None,
-    ) -> Decision:
-        """The decision with the law, and the predicted ends: under `plan` from here on, and had the
-        baseline been kept from the first draw."""
-        final = problem.final(np.array([plan[name] for name in problem.feasible.names]))
-        base = problem.never_left()
-        return dataclasses.replace(
-            decision,
-            predicted=intervals(problem, final),
-            predicted_baseline=intervals(problem, base),
-            gain=as_interval(*problem.gain(final, base)),
-            law=summarise(law, hubs or scores(problem)),
-        )
 
 
 class TransferLaw(LawPolicy):
