@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import Response
+
+from service.journal.event import finite
 
 
 class Answer(Response):
@@ -23,14 +23,3 @@ class Problem(Answer):
     """RFC 9457."""
 
     media_type = "application/problem+json"
-
-
-def finite(value: Any) -> Any:
-    """The value with null in the place of every number that is not finite."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(name): finite(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
-    return value

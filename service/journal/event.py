@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,6 +51,17 @@ class Event:
 def canonical(body: Mapping[str, Any]) -> str:
     """The JSON text of a body that is stored and digested; domains stay in the order they were given."""
     return json.dumps(body, separators=(",", ":"), allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """What JSON can hold: null in the place of every number that is not finite, as in the records."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return value
 
 
 def chain(before: str, kind: str, attempt: int, position: int, body: str, at: float) -> str:

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +20,10 @@ from policies.bounds import carry_over
 from policies.intake import check_growth, check_report, check_same_draws, decision_position, merge, same
 from policies.records import check_domains
 from service.journal import Event, Journal, Snapshot, decision_of, report_of
+from service.journal.event import finite
 from service.owner.spec import Spec
-from service.owner.status import status, steering
+from service.owner.status import answered, status, steering
+from service.owner.status import domains as domains_now
 from service.owner.steering import Steering
 from service.owner.student import Student
 from trainers import faults
@@ -75,7 +76,7 @@ class Owner:
         Raises `BadReport` where the report cannot be used; nothing is recorded then.
         """
         with self._fit:
-            stored = self._answered(report.position)
+            stored = answered(self._journal, self.allocation, report.position)
             self._record(report)
             if stored is not None:
                 return _again(stored)
@@ -89,7 +90,7 @@ class Owner:
 
         Does not wait for a fit. If the decision was stored after all, that one comes back.
         """
-        stored = self._answered(report.position)
+        stored = answered(self._journal, self.allocation, report.position)
         if stored is not None:
             return _again(stored)
         self._record(report)
@@ -109,7 +110,7 @@ class Owner:
         if kind == "hold":
             self._was_held(position, body)
             return
-        self._append(kind, position, _without_nan(body))
+        self._append(kind, position, finite(body))
         if kind == "quarantine":
             self._pools_shrank(position, body)
 
@@ -195,16 +196,10 @@ class Owner:
     def _pools_shrank(self, boundary: int, body: Mapping[str, Any]) -> None:
         """Volumes were left out: the policy plans with the draws that are left, from its next report on."""
         left = {name: int(found["pool"]) for name, found in body.get("domains", {}).items()}
-        last = self._journal.last(self.allocation, ["domains"])
-        known = [d.to_dict() for d in self.spec.domains] if last is None else last.body["domains"]
-        domains = [d | {"pool": left[d["name"]]} if left.get(d["name"], 0) > 0 else d for d in known]
+        known = [domain.to_dict() for domain in domains_now(self._journal, self.allocation, self.spec)]
+        shrunk = [d | {"pool": left[d["name"]]} if left.get(d["name"], 0) > 0 else d for d in known]
         position = int(self.status()["position"])
-        self._append("domains", position, {"domains": domains}, once=f"domains:{boundary}")
-
-    def _answered(self, position: int) -> Event | None:
-        """The stored decision for a report; one that training acted on by itself comes first."""
-        held = self._journal.find(self.allocation, f"held:{position}")
-        return held or self._journal.find(self.allocation, f"decision:{position}")
+        self._append("domains", position, {"domains": shrunk}, once=f"domains:{boundary}")
 
     def _names(self) -> tuple[str, ...]:
         return tuple(domain.name for domain in self._student.policy.domains)
@@ -309,15 +304,6 @@ class Owner:
             self.allocation, "decision", body, epoch=self._epoch, position=at, once=once, snapshot=snapshot
         )
         return decision_of(event) if fresh else _again(event)
-
-
-def _without_nan(value: Any) -> Any:
-    """What JSON can hold: a number that is not finite becomes null, as in the records."""
-    if isinstance(value, Mapping):
-        return {str(name): _without_nan(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _again(event: Event) -> Decision:

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies import Decision, Domain, LossReport
 from policies.intake import same
-from service.journal import Journal, decision_of, report_of
+from service.journal import Event, Journal, decision_of, report_of
 from service.owner.spec import Spec
 from service.owner.steering import Steering
 
@@ -33,13 +33,17 @@ def steering(journal: Journal, allocation: str, spec: Spec) -> Steering:
     return spec.steering if event is None else Steering.from_dict(event.body)
 
 
+def answered(journal: Journal, allocation: str, position: int) -> Event | None:
+    """The stored decision for a report; one that training acted on by itself comes first."""
+    return journal.find(allocation, f"held:{position}") or journal.find(allocation, f"decision:{position}")
+
+
 def stored_answer(journal: Journal, allocation: str, report: LossReport) -> Decision | None:
     """The decision that this very report was answered with, marked `replayed`; None where it was not.
 
     A report that differs in anything is for the owner, who writes down what differs.
     """
-    answer = journal.find(allocation, f"held:{report.position}")
-    answer = answer or journal.find(allocation, f"decision:{report.position}")
+    answer = answered(journal, allocation, report.position)
     known = None if answer is None else journal.find(allocation, f"report:{report.position}")
     if answer is None or known is None or not same(report_of(known), report):
         return None
