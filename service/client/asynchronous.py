@@ -11,41 +11,20 @@ import httpx
 
 from service.client import calls
 from service.client.calls import VERSION, Call, LostContact, Pause, Reply, of
-from service.client.conversation import Conversation
-from service.client.outbox import Outbox
 from service.client.records import Answer, Decision, Planned, Schedule
 from service.client.retry import Steps, advance
 from service.client.settings import Settings
+from service.client.speaker import Speaker
 from service.client.transport import arguments, lost, options, reply
 from service.client.wire import DomainsLike, creation_body, domain_list, report_body, target_weights, whole
 
 _T = TypeVar("_T")
 
 
-class AsyncAllocationClient:
+class AsyncAllocationClient(Speaker):
     """Speaks to one service, and for one allocation at a time. Tasks of one event loop may share it.
 
-    Parameters
-    ----------
-    url, token:
-        Default: `ISTHMUS_URL` and `ISTHMUS_TOKEN`. https only, unless the host is this machine or `insecure` is said.
-    allocation:
-        Id of an allocation that exists; else call `create`.
-    queue:
-        File (or folder) where reports wait until they are acknowledged; without it a report that cannot be delivered
-        raises `Unreachable`. One client per file. `:memory:` waits no longer than the process lives.
-    deadline, timeout:
-        Seconds a call may take with all its retries; seconds one attempt may take.
-    ca:
-        File with the certificate authority of a private network.
-    transport:
-        An httpx transport to send through, for tests and unusual networks.
-
-    Raises
-    ------
-    ClientError
-        Its kinds in `service.client.errors`, each named after what to do next. Connection errors, 429 and 502 to 504
-        are tried again until the deadline; nothing else is.
+    Parameters and errors are those of `AllocationClient`, but for `transport`, which is an asynchronous one.
     """
 
     def __init__(
@@ -63,31 +42,8 @@ class AsyncAllocationClient:
     ) -> None:
         settings = Settings.find(url, token, insecure=insecure, ca=ca, deadline=deadline, timeout=timeout)
         self._http = httpx.AsyncClient(**options(settings), transport=transport)
-        self._outbox = None if queue is None else Outbox(None if queue == ":memory:" else queue)
-        self._talk = Conversation(settings, allocation, self._outbox)
+        super().__init__(settings, allocation, queue)
         self._turn = asyncio.Lock()
-
-    def __repr__(self) -> str:
-        return f"AsyncAllocationClient({self._talk.settings.url!r})"
-
-    @property
-    def allocation(self) -> str:
-        """Id of the allocation that is spoken of; raises `WrongSettings` before there is one."""
-        return self._talk.allocation
-
-    @property
-    def queued(self) -> int:
-        """Reports that wait to be acknowledged."""
-        return 0 if self._outbox is None else len(self._outbox)
-
-    @property
-    def ready(self) -> bool:
-        """A report can be sent, or queued."""
-        return self._talk.ready
-
-    def use(self, allocation: str) -> None:
-        """Speak of another allocation from now on."""
-        self._talk.use(allocation)
 
     # -- steering a run
 
@@ -223,8 +179,7 @@ class AsyncAllocationClient:
     async def aclose(self) -> None:
         """Let go of the connection and of the queue file; what waits stays in the file."""
         await self._http.aclose()
-        if self._outbox is not None:
-            self._outbox.close()
+        self._let_go()
 
     async def __aenter__(self) -> AsyncAllocationClient:
         return self

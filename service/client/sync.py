@@ -12,18 +12,17 @@ import httpx
 
 from service.client import calls
 from service.client.calls import VERSION, Call, LostContact, Pause, Reply, of
-from service.client.conversation import Conversation
-from service.client.outbox import Outbox
 from service.client.records import Answer, Decision, Planned, Schedule
 from service.client.retry import Steps, advance
 from service.client.settings import Settings
+from service.client.speaker import Speaker
 from service.client.transport import arguments, lost, options, reply
 from service.client.wire import DomainsLike, creation_body, domain_list, report_body, target_weights, whole
 
 _T = TypeVar("_T")
 
 
-class AllocationClient:
+class AllocationClient(Speaker):
     """Speaks to one service, and for one allocation at a time. Threads may share it.
 
     Parameters
@@ -64,31 +63,8 @@ class AllocationClient:
     ) -> None:
         settings = Settings.find(url, token, insecure=insecure, ca=ca, deadline=deadline, timeout=timeout)
         self._http = httpx.Client(**options(settings), transport=transport)
-        self._outbox = None if queue is None else Outbox(None if queue == ":memory:" else queue)
-        self._talk = Conversation(settings, allocation, self._outbox)
+        super().__init__(settings, allocation, queue)
         self._turn = threading.Lock()
-
-    def __repr__(self) -> str:
-        return f"AllocationClient({self._talk.settings.url!r})"
-
-    @property
-    def allocation(self) -> str:
-        """Id of the allocation that is spoken of; raises `WrongSettings` before there is one."""
-        return self._talk.allocation
-
-    @property
-    def queued(self) -> int:
-        """Reports that wait to be acknowledged."""
-        return 0 if self._outbox is None else len(self._outbox)
-
-    @property
-    def ready(self) -> bool:
-        """A report can be sent, or queued."""
-        return self._talk.ready
-
-    def use(self, allocation: str) -> None:
-        """Speak of another allocation from now on."""
-        self._talk.use(allocation)
 
     # -- steering a run
 
@@ -223,8 +199,7 @@ class AllocationClient:
     def close(self) -> None:
         """Let go of the connection and of the queue file; what waits stays in the file."""
         self._http.close()
-        if self._outbox is not None:
-            self._outbox.close()
+        self._let_go()
 
     def __enter__(self) -> AllocationClient:
         return self
