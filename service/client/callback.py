@@ -6,6 +6,7 @@ import functools
 import logging
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -184,11 +185,12 @@ class MixtureCallback:
     def probabilities(self, domain_of_item: Iterable[str]) -> list[float]:
         """One probability an item, summing to 1: a domain's share divided among its items."""
         names = list(domain_of_item)
-        weights = {name: share for name, share in self.weights.items() if name in set(names)}
-        total, sizes = math.fsum(weights.values()), {name: names.count(name) for name in weights}
+        sizes = Counter(names)
+        weights = {name: share for name, share in self.weights.items() if name in sizes}
+        total = math.fsum(weights.values())
         if total <= 0:
             return [1.0 / len(names)] * len(names)
-        return [weights.get(name, 0.0) / total / sizes.get(name, 1) for name in names]
+        return [weights.get(name, 0.0) / total / sizes[name] for name in names]
 
     def sampler(self, sizes: Mapping[str, int], length: int | None = None) -> choosing.MixtureSampler:
         """For a `DataLoader` over the concatenation of one dataset a domain; `length` draws, default what is left."""

@@ -14,17 +14,12 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch count the cores
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-from rich.console import Console
-from rich.table import Table
-
 from tests.benchmarks import loop, refit, stream
+from tests.benchmarks.shown import Row, show
 
 LOOP_ROUNDS, LOOP_INTERVAL, LOOP_PRESET = 4, 512, "small"
 REFITS = ((20, 1_000), (20, 10_000), (8, 10_000))
 STREAM_ROUNDS = 3
-
-Row = tuple[str, str, str, bool]
-"""What was measured, the figure, the bound, and whether it holds."""
 
 
 def loop_rows() -> list[Row]:
@@ -76,14 +71,7 @@ def stream_rows() -> list[Row]:
 
 
 def main() -> int:
-    rows = [*refit_rows(), *stream_rows(), *loop_rows()]
-    table = Table(title="python -m tests.benchmarks", title_justify="left")
-    for column in ("measured", "figure", "bound", ""):
-        table.add_column(column, overflow="fold")
-    for what, figure, bound, held in rows:
-        table.add_row(what, figure, bound, "" if not bound else "holds" if held else "MISSED")
-    Console(width=max(120, Console().width)).print(table)
-    return 0 if all(held for *_, held in rows) else 1
+    return show("python -m tests.benchmarks", [*refit_rows(), *stream_rows(), *loop_rows()])
 
 
 if __name__ == "__main__":

@@ -19,13 +19,12 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy counts the cores
 
 import psutil
-from rich.console import Console
-from rich.table import Table
 
 from service.journal import Journal
 from service.tokens import Vault
 from tests.benchmarks import service_optuna
 from tests.benchmarks.service_load import Done, Loader, Run, quantile
+from tests.benchmarks.shown import Row, show
 from tests.faults.service.courses import NAMES
 from tests.faults.service.house import House, house
 from tests.service import postgres
@@ -38,8 +37,6 @@ STEPS = (30.0, 45.0, 60.0, 80.0, 100.0, 130.0, 170.0, 220.0)
 PARTS = ("host", "replica", "proxy", "controller")
 TOKENS = 10  # clients have tokens of their own; each may send 100 requests a second
 
-Row = tuple[str, str, str, bool]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
@@ -51,13 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         service.close()
         rows += _beside(asked, stores[1])
     title = f"python -m tests.benchmarks.service --store {asked.store} (load average {os.getloadavg()[0]:.1f})"
-    table = Table(title=title, title_justify="left")
-    for column in ("measured", "figure", "bound", ""):
-        table.add_column(column, overflow="fold")
-    for what, figure, bound, held in rows:
-        table.add_row(what, figure, bound, "" if not bound else "holds" if held else "MISSED")
-    Console(width=max(120, Console().width)).print(table)
-    return 0 if all(held for *_, held in rows) else 1
+    return show(title, rows)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -10,12 +9,14 @@ from pathlib import Path
 
 import psutil
 
+from tests.faults.tree import Tree, running, sigkill, title
+
 ROOT = Path(__file__).resolve().parents[2]
 TITLES = {"worker": "ray::RayTrainWorker", "owner": "ray::OwnerActor"}
 
 
-class Driver:
-    """One driver with the Ray it started; only processes below it are ever touched."""
+class Driver(Tree):
+    """One driver with the Ray it started."""
 
     def __init__(self, arguments: list[str], log: Path, environment: dict[str, str]) -> None:
         command = [sys.executable, "-c", "from service.cli import main; main()", "pretrain", *arguments]
@@ -23,18 +24,10 @@ class Driver:
         with open(log, "ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=variables, cwd=log.parent)
         self.log = log
-        self.seen: dict[int, psutil.Process] = {}
+        self.seen = {}
 
     def alive(self) -> bool:
         return self.process.poll() is None
-
-    def tree(self) -> list[psutil.Process]:
-        """Everything below the driver; remembered, since orphans have no parent to be found by."""
-        found: list[psutil.Process] = []
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found = psutil.Process(self.process.pid).children(recursive=True)
-        self.seen |= {process.pid: process for process in found}
-        return found
 
     def role(self, role: str) -> list[psutil.Process]:
         """Its workers, or its owner actor, by the titles that Ray gives them."""
@@ -56,32 +49,4 @@ class Driver:
 
     def clean_up(self) -> None:
         """For the end of a test, however it ends."""
-        self.tree()
-        self.process.kill()
-        self.process.wait(60)
-        for process in self.seen.values():
-            sigkill(process)
-
-
-def title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline()) if running(process) else ""
-    except psutil.Error:
-        return ""
-
-
-def running(process: psutil.Process) -> bool:
-    """Alive, and no zombie that nobody has waited for."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def sigkill(process: psutil.Process) -> bool:
-    """True if there was something to kill."""
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return False
-    return True
+        self.end()

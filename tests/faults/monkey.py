@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 
 from service.journal import Journal
-from tests.faults.driver import Driver, running, sigkill
+from tests.faults.driver import Driver
 from tests.faults.instants import POINTS, Kill
+from tests.faults.tree import running, sigkill
 from trainers.loop import read_progress
 
 POLL_SECONDS, PATIENCE_SECONDS = 0.05, 600.0

@@ -15,9 +15,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[postgres.Server]:
-    if postgres.binaries() is None:
-        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
-    with postgres.server() as server:
+    with postgres.installed() as server:
         yield server
 
 

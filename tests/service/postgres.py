@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 USER = "isthmus"
 PASSWORD = "not-a-secret"  # of a server that lives for the time of a test
@@ -104,3 +105,12 @@ def _free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+@contextmanager
+def installed() -> Iterator[Server]:
+    """The same for a fixture: skips where no server is installed."""
+    if binaries() is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
+    with server() as found:
+        yield found

@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tests.faults.driver import ROOT, running, sigkill, title
+from tests.faults.driver import ROOT
+from tests.faults.tree import Tree, running, sigkill, title
 from tests.service.serving_ray import PROGRAM, free_port
 
 TITLES = {
@@ -27,26 +28,18 @@ LOOK_SECONDS = 0.2
 READY_SECONDS = 300
 
 
-class Kept:
+class Kept(Tree):
     """A command that is started again whenever it has ended, as a supervisor would."""
 
     def __init__(self, command: list[str], log: Path, environment: dict[str, str]) -> None:
         self._command, self._log, self._environment = command, log, environment
-        self.seen: dict[int, psutil.Process] = {}
+        self.seen = {}
         self.starts = 0
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._start()
         self._thread = threading.Thread(target=self._keep, daemon=True)
         self._thread.start()
-
-    def tree(self) -> list[psutil.Process]:
-        """Everything below it now; remembered, since orphans have no parent to be found by."""
-        found: list[psutil.Process] = []
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found = psutil.Process(self.process.pid).children(recursive=True)
-        self.seen |= {process.pid: process for process in found}
-        return found
 
     def role(self, role: str) -> list[psutil.Process]:
         """By the titles that Ray gives its actors."""
@@ -63,12 +56,7 @@ class Kept:
         """For the end of a test, however it ends: nothing of it is left."""
         self._over.set()
         self._thread.join(30)
-        self.tree()
-        self.process.kill()
-        self.process.wait(60)
-        for process in self.seen.values():
-            if running(process):
-                sigkill(process)
+        self.end()
 
     @property
     def said(self) -> str:

@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from service.journal import Journal
-from tests.faults.driver import sigkill
 from tests.faults.service.compare import Account, account
 from tests.faults.service.courses import COURSES
 from tests.faults.service.head import head
@@ -20,6 +19,7 @@ from tests.faults.service.house import House, house
 from tests.faults.service.load import Load
 from tests.faults.service.monkey import Strike, plan, strike_all
 from tests.faults.service.peace import Peace, in_peace
+from tests.faults.tree import sigkill
 from tests.service import postgres
 from tests.service.serving_ray import new_token
 
@@ -36,9 +36,7 @@ def peace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peace]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
-    if postgres.binaries() is None:
-        pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
-    with postgres.server() as found:
+    with postgres.installed() as found:
         yield found
 
 
