@@ -1,13 +1,14 @@
 """When the law may not lead, and when a refit is not worth it."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 
 from policies import Domain, Interval, LossReport, make_policy
 from policies.allocation.value import HubScores
 from policies.laws.rows import from_arrays
-from policies.transfer_law.restraint import lived_shares, unseen_gift
+from policies.transfer_law.restraint import lived_shares, steep, unseen_gift
 from tests.policies.worlds import World
 
 NAMES = ("a", "b")
@@ -34,6 +35,24 @@ def test_a_law_steeper_than_any_scaling_law_does_not_lead() -> None:
     assert last.reason == "kept: law not identified"
     assert "exponent" in last.detail
     assert all(math.isclose(share, 0.5) for share in last.weights.values())
+
+
+def test_one_steep_target_of_many_does_not_stop_a_law() -> None:
+    def doubt(targets: int, *exponents: float) -> str:
+        names = tuple(f"t{k}" for k in range(targets))
+        law = SimpleNamespace(targets=names, exponents=np.array([*exponents, *[0.3] * (targets - len(exponents))]))
+        return steep(law, dict.fromkeys(names, 1.0), 1.5)
+
+    assert doubt(20, 2.2) == ""
+    assert "t1 falls with exponent 2.4" in doubt(20, 2.2, 2.4)
+    assert "t0 falls with exponent 2.2" in doubt(5, 2.2)
+    assert doubt(5) == ""
+
+
+def test_a_run_of_few_reports_is_neither_probed_nor_led() -> None:
+    short, enough = (run(reports=n, exponent=0.4, start=50.0, upto=n) for n in (19, 20))
+    assert all(math.isclose(share, 0.5) for decision in short for share in decision.weights.values())
+    assert any(decision.reason == "probe" for decision in enough)
 
 
 def test_a_long_run_refits_only_when_a_row_is_new() -> None:
