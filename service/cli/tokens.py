@@ -12,10 +12,12 @@ from service.cli.screen import screen
 from service.journal import Journal
 from service.serving.asked import settled_store
 from service.tokens import Token, Vault
+from service.tokens.token import check_wish
 
 
 def create(project: str, scope: str, store: str | None, days: float | None) -> None:
     """Prints the token on stdout, alone, so that a script can take it; what to know about it goes to stderr."""
+    check_wish(project, scope, days)  # before a store is made for nothing
     with _vault(store) as vault:
         token, text = vault.create(project, scope, days)
     print(text)

@@ -41,11 +41,8 @@ class Token:
         return hmac.compare_digest(self.secret_hash, digest(secret))
 
 
-def make(project: str, scope: str, now: float, seconds: float | None = None) -> tuple[Token, str]:
-    """A new token for the store, and its text, which is shown once and kept nowhere.
-
-    Raises `BadToken` for a name or scope that cannot be, or a life of no length.
-    """
+def check_wish(project: str, scope: str, days: float | None) -> None:
+    """Raise `BadToken` for a name or scope that cannot be, or a life of no length."""
     if scope not in SCOPES:
         raise BadToken(f"scope is '{scope}'; known are {', '.join(SCOPES)}")
     if not _PROJECT.fullmatch(project):
@@ -53,10 +50,15 @@ def make(project: str, scope: str, now: float, seconds: float | None = None) -> 
             f"project is {project!r}; use up to 100 letters, digits, dots, dashes and underscores, "
             "beginning with a letter or digit"
         )
-    if seconds is not None and not 0 < seconds < 1e11:
-        raise BadToken(f"a token cannot be valid for {seconds / 86400:g} days; give a positive number")
+    if days is not None and not 0 < days * 86400 < 1e11:
+        raise BadToken(f"a token cannot be valid for {days:g} days; give a positive number")
+
+
+def make(project: str, scope: str, now: float, days: float | None = None) -> tuple[Token, str]:
+    """A new token for the store, and its text, which is shown once and kept nowhere; raises `BadToken`."""
+    check_wish(project, scope, days)
     id, secret = secrets.token_hex(6), "".join(secrets.choice(_LETTERS) for _ in range(43))
-    expires = None if seconds is None else now + seconds
+    expires = None if days is None else now + days * 86400
     return Token(id, digest(secret), project, scope, now, expires), f"isth_{id}_{secret}"
 
 

@@ -31,7 +31,7 @@ class Vault:
 
         Raises `BadToken`.
         """
-        token, text = make(project, scope, self._clock(), None if days is None else days * 86400)
+        token, text = make(project, scope, self._clock(), days)
         row = {column.name: getattr(token, column.name) for column in schema.tokens.columns}
         with self._store.writing() as connection:
             connection.execute(insert(schema.tokens).values(**row))

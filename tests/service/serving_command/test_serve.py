@@ -93,8 +93,10 @@ def test_one_sentence_where_something_is_wrong(tmp_path: Path) -> None:
     assert gone.exit_code == 1
     assert "me:***@127.0.0.1:1/none cannot be opened" in gone.stderr
     assert "hidden" not in gone.stderr
-    wrong = isthmus("token", "create", "--project", "a b")
+    store = tmp_path / "store.db"
+    wrong = isthmus("token", "create", "--project", "a b", ISTHMUS_STORE=f"sqlite:///{store}")
     assert (wrong.exit_code, len(wrong.stderr.splitlines())) == (2, 1)
+    assert not store.exists(), "nothing is begun for what cannot be"
 
 
 def test_tokens_from_the_command_line(tmp_path: Path) -> None:
