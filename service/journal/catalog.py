@@ -69,14 +69,17 @@ class Catalog(Store):
 
     def reached(self, allocations: Sequence[str]) -> dict[str, int]:
         """Position of the newest active report of each; 0 where there is none."""
-        table = schema.events
-        found = {}
+        events, rows = schema.events.c, schema.allocations.c
+        newest = (
+            select(events.position)
+            .where(events.allocation == rows.id, events.kind == "report", events.active)
+            .order_by(events.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
         with self.reading() as connection:
-            for allocation in allocations:
-                mine = (table.c.allocation == allocation) & (table.c.kind == "report") & table.c.active
-                query = select(table.c.position).where(mine).order_by(table.c.id.desc()).limit(1)
-                found[allocation] = int(connection.execute(query).scalar() or 0)
-        return found
+            found = connection.execute(select(rows.id, newest).where(rows.id.in_(list(allocations))))
+            return {id: int(position or 0) for id, position in found}
 
     def spec(self, allocation: str) -> dict[str, Any]:
         with self.reading() as connection:

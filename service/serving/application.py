@@ -14,7 +14,7 @@ from service.config import BadConfig
 from service.hosting.cluster import Hosts
 from service.journal.engine import is_sqlite
 from service.serving.asked import STORE_VARIABLE, settled_store
-from service.serving.deploy import bound
+from service.serving.deploy import behind_proxy
 from trainers.config.base import Strict
 
 
@@ -34,4 +34,4 @@ def application(args: Arguments) -> serve.Application:
     if is_sqlite(url):
         raise BadConfig(f"{STORE_VARIABLE} is not set to a PostgreSQL URL on this node; a cluster's service needs one")
     settings = Settings(max_body=args.max_body, rate=args.rate, allocations=args.allocations)
-    return bound(Hosts(url, args.shards), settings, args.replicas, None)
+    return behind_proxy(Hosts(url, args.shards), settings, args.replicas)

@@ -33,7 +33,7 @@ def serve(asked: Asked, tell: Callable[[str], None]) -> None:
         tokens = Vault(journal).list()
     with _ray(asked.address), _stopped() as stopped:  # in this order: Ray has a handler of its own for SIGTERM
         from service.hosting.cluster import Hosts
-        from service.serving.deploy import clear, deploy, stop
+        from service.serving.deploy import Where, clear, deploy, stop
 
         here = _here()
         id, ip = (here["NodeID"], here["NodeManagerAddress"]) if is_sqlite(url) else (None, None)
@@ -42,7 +42,7 @@ def serve(asked: Asked, tell: Callable[[str], None]) -> None:
             hosts.end()  # those of a server that was killed, maybe of an older version; their allocations go on
             try:
                 hosts.begin()
-                deploy(hosts, asked.settings, host=asked.host, port=asked.port, replicas=asked.replicas, node=ip)
+                deploy(hosts, asked.settings, asked.replicas, Where(asked.host, asked.port, asked.address is None, ip))
                 for line in _greeting(asked, url, any(token.revoked_at is None for token in tokens)):
                     tell(line)
                 stopped.wait()

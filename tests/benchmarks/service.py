@@ -34,7 +34,7 @@ REPORT_BOUND, READ_BOUND = 0.25, 0.1  # seconds, at the 99th percentile
 WARM_REPORTS = 6  # of an allocation that fits, before the clock runs
 STEP_SECONDS = 15
 STEPS = (30.0, 45.0, 60.0, 80.0, 100.0, 130.0, 170.0, 220.0)
-PARTS = ("host", "replica", "proxy", "controller")
+PARTS = ("host", "replica", "controller")
 TOKENS = 10  # clients have tokens of their own; each may send 100 requests a second
 
 

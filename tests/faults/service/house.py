@@ -20,7 +20,6 @@ from tests.service.serving_ray import PROGRAM, free_port
 
 TITLES = {
     "replica": "ray::ServeReplica",
-    "proxy": "ray::ProxyActor",
     "controller": "ray::ServeController",
     "host": "ray::HostActor",
 }

@@ -25,7 +25,7 @@ from tests.service.serving_ray import new_token
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(3600)]
 
-PARTS = ["replica"] * 20 + ["proxy"] * 3 + ["controller"] * 3
+PARTS = ["replica"] * 20 + ["controller"] * 5
 
 
 @pytest.fixture(scope="module")
