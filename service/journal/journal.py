@@ -154,6 +154,12 @@ class Journal(Catalog):
         with self.reading() as connection:
             return self._find(connection, allocation, once)
 
+    def find_all(self, allocation: str, names: Iterable[str]) -> dict[str, Event]:
+        """The active events that took `names`, by name; those that nothing took are left out."""
+        with self.reading() as connection:
+            found = connection.execute(statements.ONCE, {"of": allocation, "names": list(names)})
+            return {row.once: _event(row) for row in found}
+
     def last(self, allocation: str, kinds: Iterable[str]) -> Event | None:
         """The newest active event of one of `kinds`."""
         with self.reading() as connection:
@@ -241,7 +247,7 @@ class Journal(Catalog):
         return int(connection.execute(query).scalar_one() or 0)
 
     def _find(self, connection: Connection, allocation: str, once: str) -> Event | None:
-        row = connection.execute(statements.ONCE, {"of": allocation, "name": once}).one_or_none()
+        row = connection.execute(statements.ONCE, {"of": allocation, "names": [once]}).one_or_none()
         return None if row is None else _event(row)
 
     def _first(self, connection: Connection, allocation: str) -> Event:

@@ -14,7 +14,7 @@ LOCKED = ALLOCATION.with_for_update()
 SET_EPOCH = update(schema.allocations).where(_allocations.id == bindparam("of")).values(epoch=bindparam("to"))
 SET_HEAD = update(schema.allocations).where(_allocations.id == bindparam("of")).values(head=bindparam("to"))
 
-ONCE = select(schema.events).where(_mine, _events.once == bindparam("name"), _events.active)
+ONCE = select(schema.events).where(_mine, _events.once.in_(bindparam("names", expanding=True)), _events.active)
 LAST = (
     select(schema.events)
     .where(_mine, _events.kind.in_(bindparam("kinds", expanding=True)), _events.active)
@@ -32,12 +32,14 @@ NEWEST_SNAPSHOT = (
     select(schema.snapshots).where(_snapshots.allocation == bindparam("of")).order_by(_snapshots.id.desc()).limit(1)
 )
 NEW_SNAPSHOT = insert(schema.snapshots)
-KEPT_SNAPSHOTS = (
+_oldest_kept = (
     select(_snapshots.id)
     .where(_snapshots.allocation == bindparam("of"))
     .order_by(_snapshots.id.desc())
-    .limit(bindparam("most"))
+    .offset(bindparam("most"))
+    .limit(1)
+    .scalar_subquery()
 )
 DROP_SNAPSHOTS = schema.snapshots.delete().where(
-    _snapshots.allocation == bindparam("of"), _snapshots.id < bindparam("oldest")
+    _snapshots.allocation == bindparam("of"), _snapshots.id <= _oldest_kept
 )

@@ -109,8 +109,7 @@ class Store:
     def _keep(self, connection: Connection, allocation: str, snapshot: Snapshot, state: str) -> None:
         values = {"allocation": allocation, "event": snapshot.event, "position": snapshot.position, "state": state}
         connection.execute(statements.NEW_SNAPSHOT, values)
-        kept = connection.execute(statements.KEPT_SNAPSHOTS, {"of": allocation, "most": _KEPT_SNAPSHOTS}).scalars()
-        connection.execute(statements.DROP_SNAPSHOTS, {"of": allocation, "oldest": min(kept)})
+        connection.execute(statements.DROP_SNAPSHOTS, {"of": allocation, "most": _KEPT_SNAPSHOTS})
 
     def _row(self, connection: Connection, allocation: str) -> Row[Any]:
         row = connection.execute(statements.ALLOCATION, {"of": allocation}).one_or_none()

@@ -22,8 +22,8 @@ from policies.records import check_domains
 from service.journal import Event, Journal, Snapshot, decision_of, report_of
 from service.journal.event import finite
 from service.owner.spec import Spec
-from service.owner.status import answered, status, steering
 from service.owner.status import domains as domains_now
+from service.owner.status import known_at, status, steering
 from service.owner.steering import Steering
 from service.owner.student import Student
 from trainers import faults
@@ -76,10 +76,10 @@ class Owner:
         Raises `BadReport` where the report cannot be used; nothing is recorded then.
         """
         with self._fit:
-            stored = answered(self._journal, self.allocation, report.position)
-            self._record(report)
-            if stored is not None:
-                return _again(stored)
+            known, answer = known_at(self._journal, self.allocation, report.position)
+            self._record(report, known)
+            if answer is not None:
+                return _again(answer)
             faults.reach("journal.report")
             decision = self._refit(report.position)
             faults.reach("journal.decision")
@@ -90,10 +90,10 @@ class Owner:
 
         Does not wait for a fit. If the decision was stored after all, that one comes back.
         """
-        stored = answered(self._journal, self.allocation, report.position)
-        if stored is not None:
-            return _again(stored)
-        self._record(report)
+        known, answer = known_at(self._journal, self.allocation, report.position)
+        if answer is not None:
+            return _again(answer)
+        self._record(report, known)
         kept = self._kept(report.position, "hold", why)
         return self._decide(kept, None, {}, once=f"decision:{report.position}", at=report.position)
 
@@ -220,9 +220,8 @@ class Owner:
         boundary = decision_position(position, self.spec.interval)
         return Decision(boundary, self._in_force(), reason, detail=detail)
 
-    def _record(self, report: LossReport) -> None:
+    def _record(self, report: LossReport, stored: Event | None) -> None:
         """Commit the report; one that came before stays as it was, and what differs is written down."""
-        stored = self._journal.find(self.allocation, f"report:{report.position}")
         targets = tuple(self._student.policy.targets)
         if stored is None:
             check_report(report, self._names(), targets, self.spec.budget)

@@ -33,9 +33,14 @@ def steering(journal: Journal, allocation: str, spec: Spec) -> Steering:
     return spec.steering if event is None else Steering.from_dict(event.body)
 
 
-def answered(journal: Journal, allocation: str, position: int) -> Event | None:
-    """The stored decision for a report; one that training acted on by itself comes first."""
-    return journal.find(allocation, f"held:{position}") or journal.find(allocation, f"decision:{position}")
+def known_at(journal: Journal, allocation: str, position: int) -> tuple[Event | None, Event | None]:
+    """The first report stored for `position`, and the decision that answers it.
+
+    A decision that training acted on by itself comes first.
+    """
+    report, decision, held = f"report:{position}", f"decision:{position}", f"held:{position}"
+    found = journal.find_all(allocation, [report, decision, held])
+    return found.get(report), found.get(held) or found.get(decision)
 
 
 def stored_answer(journal: Journal, allocation: str, report: LossReport) -> Decision | None:
@@ -43,8 +48,7 @@ def stored_answer(journal: Journal, allocation: str, report: LossReport) -> Deci
 
     A report that differs in anything is for the owner, who writes down what differs.
     """
-    answer = answered(journal, allocation, report.position)
-    known = None if answer is None else journal.find(allocation, f"report:{report.position}")
+    known, answer = known_at(journal, allocation, report.position)
     if answer is None or known is None or not same(report_of(known), report):
         return None
     return dataclasses.replace(decision_of(answer), replayed=True)

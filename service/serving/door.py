@@ -23,6 +23,7 @@ class Door:
     """Answers HTTP at `host` and `port` with the application that `build` makes, until it is deleted."""
 
     def __init__(self, build: Callable[[], ASGIApp], host: str, port: int) -> None:
+        listening = [shared_socket(host, port)]
         self._server = uvicorn.Server(
             uvicorn.Config(
                 build(),
@@ -33,7 +34,6 @@ class Door:
                 timeout_graceful_shutdown=END_SECONDS,
             )
         )
-        listening = [shared_socket(host, port)]
         self._thread = threading.Thread(target=self._server.run, args=(listening,), name="door", daemon=True)
         self._thread.start()
         until = time.monotonic() + START_SECONDS
@@ -47,10 +47,15 @@ class Door:
         if not self._thread.is_alive():
             raise RuntimeError("the HTTP server of this replica has ended")
 
-    def __del__(self) -> None:
-        """What is being answered is answered; nothing new comes in."""
+    def close(self) -> None:
+        """Nothing new comes in; returns when what is being answered is answered."""
         self._server.should_exit = True
         self._thread.join(END_SECONDS)
+
+    def __del__(self) -> None:
+        """How Serve ends a replica."""
+        if hasattr(self, "_thread"):
+            self.close()
 
 
 def shared_socket(host: str, port: int) -> socket.socket:
@@ -58,5 +63,9 @@ def shared_socket(host: str, port: int) -> socket.socket:
     found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    found.bind((host, port))
+    try:
+        found.bind((host, port))
+    except OSError:
+        found.close()
+        raise
     return found
