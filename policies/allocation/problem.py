@@ -16,6 +16,8 @@ from policies.records import OBJECTIVES, BadSetup, Domain, check_domains, check_
 
 Array = NDArray[np.float64]
 
+PUBLISHED = 0.5  # part of a change of mind that widens the interval of an end; a decision takes the whole of it
+
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
@@ -40,13 +42,14 @@ class Problem:
         return mean, math.hypot(sd, mean - self.earlier.gain(plan, other)[0])
 
     def log_final(self, final: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation (M,) of the log losses at final draws (K,)."""
+        """Mean and standard deviation (M,) of the log losses at final draws (K,), as they are published."""
         at, anneal = np.array([self.outlook.time]), self.outlook.anneal
         mean, sd = self.outlook.law.log_predict(final, at, anneal)
+        sd = sd * self.outlook.law.checked
         if self.earlier is None:
             return mean[0], sd[0]
         before, _ = self.earlier.law.log_predict(final, at, anneal)
-        return mean[0], np.hypot(sd[0], mean[0] - before[0])
+        return mean[0], np.hypot(sd[0], PUBLISHED * (mean[0] - before[0]))
 
     def final(self, mixture: Array) -> Array:
         """Final cumulative draws (K of the law,) if the rest is drawn from `mixture`."""

@@ -104,7 +104,8 @@ def fit_rows(
     again = (
         [fit.theta for fit in fits] if warm is None else _restart(warm, warm.parts, centre, total_ref, time_ref, first)
     )
-    weights, parts = weigh(settings, fits, again, seed)
+    weighed = weigh(settings, fits, again, seed)
+    weights = weighed.weights
     fitted = tuple(
         Family(kind, weight, fit.theta, fit.covariance, fit.hyper.spread, _correction(setting, fit, weight))
         for kind, weight, fit, setting in zip(kinds, weights, fits, settings, strict=True)
@@ -125,11 +126,12 @@ def fit_rows(
         burn_in,
         len(rows.draws),
         np.array(weights) @ apart,
+        checked=weighed.checked,
     )
-    thetas = tuple(fit.theta for fit in fits)
+    thetas, parts = tuple(fit.theta for fit in fits), tuple(weighed.parts)
     hypers = tuple(fit.hyper for fit in fits)
     return law, WarmStart(
-        kinds, rows.domains, rows.targets, total_ref, time_ref, first, centre, noise, thetas, tuple(parts), hypers
+        kinds, rows.domains, rows.targets, total_ref, time_ref, first, centre, noise, thetas, parts, hypers
     )
 
 

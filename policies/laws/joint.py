@@ -101,7 +101,8 @@ class JointLaw:
     (draws) is the unit of what the untrained model knows. `noise`
     (M,) is the standard deviation of a log residual; `anneal` the covariate that predictions use
     unless told otherwise; `misfit` (M,) how far a real curve strays from the law's
-    shape, in log loss; `drift` widens intervals by so much log loss per log of extrapolation.
+    shape, in log loss; `drift` widens intervals by so much log loss per log of extrapolation; `checked`
+    makes published intervals as wide as rows that were held out say they should be.
     """
 
     domains: tuple[str, ...]
@@ -118,6 +119,7 @@ class JointLaw:
     rows: int
     misfit: Array
     drift: float = 0.005
+    checked: float = 1.0
 
     # -- numbers with intervals ----------------------------------------------------------------
 
@@ -202,7 +204,7 @@ class JointLaw:
         if not 0 < level < 1:
             raise BadSetup(f"level is {level}; it must lie between 0 and 1")
         mean, sd = self.log_predict(draws, time, anneal)
-        width = NormalDist().inv_cdf(0.5 + level / 2) * sd
+        width = NormalDist().inv_cdf(0.5 + level / 2) * self.checked * sd
         return Prediction(np.exp(mean), np.exp(mean - width), np.exp(mean + width))
 
     # -- JSON ----------------------------------------------------------------------------------
@@ -223,6 +225,7 @@ class JointLaw:
             "rows": self.rows,
             "misfit": self.misfit.tolist(),
             "drift": self.drift,
+            "checked": self.checked,
         }
 
     @classmethod
@@ -243,6 +246,7 @@ class JointLaw:
             int(body["rows"]),
             np.array(body["misfit"], dtype=np.float64),
             float(body["drift"]),
+            float(body["checked"]),
         )
 
 

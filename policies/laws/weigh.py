@@ -17,6 +17,19 @@ Array = NDArray[np.float64]
 TEMPER, TEMPER_RUNS = 0.15, 0.5  # held-out residuals of one run, of many runs, are alike; each counts for so much
 LEAST_TRAIN, LEAST_HELD = 10, 4  # rows needed to leave any out
 LONGEST_ODDS, LONGEST_RUNS = 3.0, 4.0  # in logs: no family is ever quite sure, from one run, from many
+USUAL, USUAL_DOF = 0.5, 5.0  # squared error in units of the Laplace variance, which weak priors make wide; in targets
+FARTHEST = 9.0  # and the most that one target may say
+
+
+@dataclasses.dataclass(frozen=True)
+class Weighed:
+    """weights: of the families. parts: parameters (M, P) of each, fitted to the rows that were not held out.
+    checked: how wide intervals should have been to hold those rows, in units of what they were.
+    """
+
+    weights: list[float]
+    parts: list[Array]
+    checked: float
 
 
 def held_out(rows: Rows, seed: int) -> NDArray[np.bool_]:
@@ -29,31 +42,57 @@ def held_out(rows: Rows, seed: int) -> NDArray[np.bool_]:
     return np.isin(rows.run, labels[chosen])
 
 
-def weigh(settings: list[Setting], fits: list[Fit], starts: list[Array], seed: int) -> tuple[list[float], list[Array]]:
-    """Weights of the families, and the parameters fitted to the rows that were not held out.
+def weigh(settings: list[Setting], fits: list[Fit], starts: list[Array], seed: int) -> Weighed:
+    """How much each family counts, and how far their intervals can be believed.
 
     Each family is fitted again without the held-out rows (from `starts`) and scored by the log
     density, Student's t with 4 degrees of freedom, that it gives them. With too few rows to leave
-    any out the weights are equal.
+    any out the weights are equal and nothing is checked.
     """
     held = held_out(settings[0].rows, seed)
     if held.sum() < LEAST_HELD or (~held).sum() < LEAST_TRAIN:
-        return [1.0 / len(fits)] * len(fits), [fit.theta for fit in fits]
+        return Weighed([1.0 / len(fits)] * len(fits), [fit.theta for fit in fits], 1.0)
     single = np.unique(settings[0].rows.run).size == 1
     temper, longest = (TEMPER, LONGEST_ODDS) if single else (TEMPER_RUNS, LONGEST_RUNS)
-    scores, parts = [], []
+    scores, parts, errors = [], [], []
     for setting, fit, start in zip(settings, fits, starts, strict=True):
         train = dataclasses.replace(setting, rho=fit.rho, hyper=fit.hyper).keep(~held)
         batch = train.batch(fit.noise, start)
         part = minimise(train.model, batch, start, iterations=WARM, tolerance=CLOSE_WARM).theta
-        scores.append(temper * _log_density(setting.keep(held), part, covariance(train, batch, part), fit.noise))
+        ahead = setting.keep(held)
+        gap, variance = _ahead(ahead, part, covariance(train, batch, part))
+        scores.append(temper * _log_density(gap, variance + fit.noise[:, None] ** 2))
+        errors.append(_errors(gap, variance, fit.noise, single))
         parts.append(part)
     odds = np.exp(np.clip(np.array(scores) - max(scores), -longest, 0.0))
-    return [float(weight) for weight in odds / odds.sum()], parts
+    weights = odds / odds.sum()
+    return Weighed([float(weight) for weight in weights], parts, _checked(weights @ np.array(errors)))
 
 
-def _log_density(setting: Setting, theta: Array, spread: Array, noise: Array) -> float:
+def _ahead(setting: Setting, theta: Array, spread: Array) -> tuple[Array, Array]:
+    """Errors (M, N) of the rows in `setting`, NaN where not measured, and the variance of what was predicted."""
     fitted, slopes = log_loss(theta, np.arange(len(theta)), setting.inputs, kind=setting.kind)
-    variance = np.einsum("mnp,mpq,mnq->mn", slopes, spread, slopes, optimize=True) + noise[:, None] ** 2
-    gap = setting.observed - fitted
+    variance = np.einsum("mnp,mpq,mnq->mn", slopes, spread, slopes, optimize=True)
+    return setting.observed - fitted, variance
+
+
+def _log_density(gap: Array, variance: Array) -> float:
     return -float(np.nansum(2.5 * np.log1p(gap**2 / (4 * variance)) + 0.5 * np.log(variance)))
+
+
+def _errors(gap: Array, variance: Array, noise: Array, single: bool) -> Array:
+    """(M,) squared errors in units of their variance: of the later half's mean along one run, of each row of many."""
+    late = np.where(np.arange(gap.shape[1]) >= gap.shape[1] // 2, gap, np.nan) if single else gap
+    known = ~np.isnan(late)
+    count = known.sum(axis=1)
+    if not single:
+        each = np.where(known, late, 0.0) ** 2 / (variance + noise[:, None] ** 2)
+        return np.asarray(np.where(count, each.sum(axis=1) / np.maximum(count, 1), np.nan))
+    mean = np.where(known, late, 0.0).sum(axis=1) / np.maximum(count, 1)
+    spread = np.where(known, variance, 0.0).sum(axis=1) / np.maximum(count, 1)
+    return np.asarray(np.where(count, mean**2 / (spread + noise**2 / np.maximum(count, 1)), np.nan))
+
+
+def _checked(errors: Array) -> float:
+    known = np.minimum(errors[np.isfinite(errors)], FARTHEST)
+    return float(np.sqrt((USUAL_DOF * USUAL + known.sum()) / (USUAL_DOF + known.size)))
