@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from policies.laws import Rows
-from policies.laws.rates import stretch_rates
+from policies.laws.rates import fallen
 from policies.records import Domain, LossReport
 
 LIMIT = 256  # rows kept
@@ -135,9 +135,7 @@ class History:
             return total, np.zeros(len(rows))
         time = np.array([row.lr_sum for row in rows], dtype=np.float64)
         position = np.array([row.position for row in rows])
-        rate = stretch_rates(position, time)
-        peak = np.maximum.accumulate(rate)
-        return time, np.where(peak > 0, 1.0 - rate / np.maximum(peak, 1e-300), 0.0)
+        return time, fallen(position, time)
 
     def to_dict(self) -> dict[str, Any]:
         return {"rows": [dataclasses.asdict(row) for row in self.rows], "left": dict(self.left)}

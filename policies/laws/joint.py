@@ -163,7 +163,7 @@ class JointLaw:
 
     # -- predictions ---------------------------------------------------------------------------
 
-    def inputs(self, draws: ArrayLike, time: ArrayLike | None = None, anneal: float = 0.0) -> Inputs:
+    def inputs(self, draws: ArrayLike, time: ArrayLike | None = None, anneal: ArrayLike = 0.0) -> Inputs:
         """What the formula takes, for cumulative draws (N, K); time grows with the draws if not given."""
         draws_NxK = np.atleast_2d(np.asarray(draws, dtype=np.float64))
         if draws_NxK.shape[1] != len(self.domains):
@@ -173,10 +173,12 @@ class JointLaw:
         total = draws_NxK.sum(axis=1)
         time_N = total / self.total_ref * self.time_ref if time is None else np.asarray(time, dtype=np.float64)
         covariates = np.zeros((len(draws_NxK), len(self.targets), COVARIATES))
-        covariates[:, :, 0] = anneal
+        covariates[:, :, 0] = np.reshape(np.asarray(anneal, dtype=np.float64), (-1, 1))
         return make_inputs(draws_NxK, self.pools, time_N, self.total_ref, self.time_ref, self.start, covariates)
 
-    def log_predict(self, draws: ArrayLike, time: ArrayLike | None = None, anneal: float = 0.0) -> tuple[Array, Array]:
+    def log_predict(
+        self, draws: ArrayLike, time: ArrayLike | None = None, anneal: ArrayLike = 0.0
+    ) -> tuple[Array, Array]:
         """Mean and standard deviation (N, M) of the noise-free log loss."""
         inputs = self.inputs(draws, time, anneal)
         every = np.arange(len(self.targets))
@@ -194,12 +196,12 @@ class JointLaw:
         return mean + self.centre, np.sqrt(sd**2 + self.misfit**2 + (self.drift * beyond) ** 2)
 
     def predict(
-        self, draws: ArrayLike, time: ArrayLike | None = None, level: float = 0.9, *, anneal: float = 0.0
+        self, draws: ArrayLike, time: ArrayLike | None = None, level: float = 0.9, *, anneal: ArrayLike = 0.0
     ) -> Prediction:
         """Noise-free losses (N, M) after cumulative `draws` (N, K), with intervals of the given level.
 
         `time` (N,) is the cumulative learning rate; left out, it grows in step with the draws.
-        `anneal` says how far the learning rate will have come down from its peak (0 to 1).
+        `anneal`, one number or (N,), says how far the learning rate will have come down from its peak (0 to 1).
         """
         if not 0 < level < 1:
             raise BadSetup(f"level is {level}; it must lie between 0 and 1")

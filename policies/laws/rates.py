@@ -16,6 +16,13 @@ def stretch_rates(position: Array, total: Array) -> Array:
     return rate
 
 
+def fallen(position: Array, total: Array) -> Array:
+    """(N,): how far the rate of each stretch has come down from the highest before it, 0 to 1."""
+    rate = stretch_rates(position, total)
+    peak = np.maximum.accumulate(rate)
+    return np.asarray(np.where(peak > 0, 1.0 - rate / np.maximum(peak, 1e-300), 0.0))
+
+
 def first_at_peak(rate: Array) -> int:
     """Index of the first stretch in which the rate is up."""
     return int(np.argmax(rate >= PEAK * rate.max()))

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.bounds import carry_over
+from policies.laws.rates import fallen
 from policies.policy import BasePolicy, Policy
 from policies.records import Decision, LossReport
 from policies.tournament.own_power import carried_forward
@@ -89,8 +90,10 @@ def _ahead(
     spent = np.array([reports[-1].draws.get(name, 0.0) for name in law.domains])
     shares = np.array([decision.weights.get(name, 0.0) for name in law.domains])
     draws = np.array([spent, *(spent + (f - 1) * position * shares for f in factors)])
-    time = None if lr is None else np.array([lr.at(f * position) for f in (1, *factors)])
-    prediction = law.predict(draws, time)
+    places = np.array([f * position for f in (1, *factors)])
+    time = None if lr is None else np.array([lr.at(place) for place in places])
+    anneal = 0.0 if lr is None else np.interp(places, lr.position, fallen(lr.position, lr.lr_sum))
+    prediction = law.predict(draws, time, anneal=anneal)
     own = carried_forward(reports, law.domains, law.targets, draws)
     ends = [final_losses(_frozen(world, decision.weights, (f - 1) * position)) for f in factors]
     return [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from policies.laws.family import _noise
-from policies.laws.fit import fit_rows
+from policies.laws.fit import fit_joint_law, fit_rows
 from policies.laws.form import ALPHA, HEAD
 from policies.laws.priors import hand_set
 from policies.laws.rows import from_arrays
@@ -47,3 +47,40 @@ def test_a_fit_leaves_a_bad_valley_when_it_has_to_hold_its_own():
     stuck, _ = fit_rows(rows, warm=warm)
     freed, _ = fit_rows(rows, warm=warm, anew=True)
     assert np.abs(freed.exponents - good.exponents).max() < 0.1 < 0.3 < np.abs(stuck.exponents - good.exponents).max()
+
+
+def checked(world, *, twist=1.0):
+    """The law of a run whose losses are multiplied by `twist` from two thirds on."""
+    draws, losses = world.stream(0.6)
+    losses[len(losses) * 2 // 3 :] *= twist
+    names = world.names
+    rows = from_arrays(draws, losses, pools=None, time=None, sem=None, run=None, domains=names, targets=names)
+    return fit_rows(rows)[0], draws[-1:] * 2
+
+
+def test_intervals_are_as_wide_as_rows_held_out_say():
+    laws = [checked(World("islands", 4, seed, 0.005))[0] for seed in range(3)]
+    assert 0.5 < np.mean([law.checked for law in laws]) < 1.0, "weak priors make the plain intervals too wide"
+    misled, ahead = checked(World("islands", 4, 1, 0.005), twist=1.2)
+    assert misled.checked > 1.5
+    plain = dataclasses.replace(misled, checked=1.0).predict(ahead)
+    found = misled.predict(ahead)
+    assert np.log(found.high / found.low) == pytest.approx(misled.checked * np.log(plain.high / plain.low))
+    assert found.mean == pytest.approx(plain.mean)
+
+
+def test_too_few_rows_to_hold_any_out_check_nothing():
+    world = World("islands", 4, 1, 0.005)
+    draws, losses = world.stream(0.6)
+    assert fit_joint_law(draws[:9], losses[:9]).checked == 1.0
+
+
+def test_annealing_is_expected_to_lower_the_loss_before_any_was_seen():
+    world = World("islands", 4, 1, 0.005)
+    law = fit_joint_law(*world.stream(0.6))
+    end = np.repeat(world.stream(0.6)[0][-1:], 3, axis=0)
+    high, half, low = law.predict(end, anneal=[0.0, 0.5, 1.0]).mean
+    assert np.all(high > half)
+    assert np.all(half > low)
+    assert np.log(low / high) == pytest.approx(-0.14, abs=0.01)
+    assert np.all(law.predict(end[:1], anneal=1.0).mean == low)
