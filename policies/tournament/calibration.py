@@ -40,7 +40,7 @@ class Calibration:
 
     @property
     def ratio(self) -> float:
-        """Median width over median absolute error; 4.1 for a true 90 % interval of a normal error."""
+        """Median width over median absolute error; 4.9 for a true 90 % interval of a normal error."""
         return self.width / self.error if self.error > 0 else math.nan
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -21,13 +20,13 @@ from policies.records import OtherDraws
 from service.hosting.errors import Refused
 from service.hosting.fits import FitQueue
 from service.hosting.seats import Seats
-from service.journal import Fenced, Journal, StoreLost
+from service.journal import Journal, StoreLost
 from service.owner import Owner, Schedules
+from service.owner.lasting import ask_newest
 from service.owner.status import stored_answer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-FENCED = 8  # times in a row another service may take an allocation over before the caller hears of it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,30 +141,18 @@ class Host:
 
         Before an owner is opened, which takes the allocation from whoever has it, `instead` may have the answer.
         """
-        return self._patiently(lambda: self._ask_newest(allocation, question, instead))
 
-    def _ask_newest(self, allocation: str, question: Callable[[Owner], T], instead: Callable[[], T | None]) -> T:
-        for left in reversed(range(FENCED)):
-            owner, begun = None, time.monotonic()
-            found = None if self._seats.holds(allocation) else instead()
-            if found is not None:
-                return found
-            try:
-                with self._seats.owner(allocation) as owner:
-                    return question(owner)
-            except Fenced:
-                self._seats.give_up(allocation, owner)
-                if not left:
-                    raise
-                time.sleep(_aside(FENCED - left, time.monotonic() - begun))
-            except (BadReport, BadSetup):
-                if owner is None or owner.is_current() or not left:
-                    raise
-                self._seats.give_up(allocation, owner)  # it judged by a state that another service has moved on
-            except StoreLost:
-                self._seats.give_up(allocation, owner)  # what it has in mind may not be what was committed
-                raise
-        raise AssertionError("the loop returns or raises")
+        seats = self._seats
+
+        def known() -> T | None:
+            return None if seats.holds(allocation) else instead()
+
+        def asked() -> T:
+            return ask_newest(
+                question, lambda: seats.owner(allocation), lambda owner: seats.give_up(allocation, owner), known
+            )
+
+        return self._patiently(asked)
 
     def _patiently(self, question: Callable[[], T]) -> T:
         """Ask again while the store is lost, for as long as `patience` says."""
@@ -179,12 +166,3 @@ class Host:
                 log.warning("asking again in %.2f s: %s", pause, error)
                 time.sleep(pause)
                 pause = min(2 * pause, 1.0)
-
-
-def _aside(times: int, spent: float) -> float:
-    """Seconds to step aside after having been fenced out so many times in a row, after `spent` seconds of work.
-
-    Two services that want the same answer would otherwise each undo the other's fit for ever: at random, one
-    of them leaves the other the time to end it.
-    """
-    return random.uniform(0, (0.05 + 2 * spent) * min(2**times, 8))

@@ -15,7 +15,7 @@ import httpx
 from service.client import AllocationClient
 from tests.faults.service.courses import NAMES, Course, report
 
-END_SECONDS = 240  # for what waits in a queue once the service is left in peace
+END_SECONDS = 900  # for what waits in a queue once the service is left in peace
 
 
 class Wire(httpx.BaseTransport):
