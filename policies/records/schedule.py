@@ -42,8 +42,7 @@ class MixtureSchedule:
         if not self.stages or self.stages[0].position != 0:
             raise BadSetup("a schedule must begin with a stage at position 0")
         for before, after in zip(self.stages, self.stages[1:], strict=False):
-            if after.position <= before.position:
-                raise BadSetup(f"a stage at {after.position} follows one at {before.position}; positions must increase")
+            _check_order(before, after)
         for stage in self.stages:
             check_mixture(stage.weights, self.stages[0].weights)
 
@@ -56,12 +55,20 @@ class MixtureSchedule:
         return tuple(self.stages[0].weights)
 
     def append(self, position: int, weights: Mapping[str, float], items: str | None = None) -> MixtureSchedule:
-        """A longer schedule. The same mixture and items as before need no new stage."""
+        """A longer schedule. The same mixture and items as before need no new stage.
+
+        Only the new stage is checked: a long run appends thousands.
+        """
         last = self.stages[-1]
         items = last.items if items is None else items
         if dict(weights) == dict(last.weights) and items == last.items and position > last.position:
             return self
-        return MixtureSchedule((*self.stages, Stage(int(position), dict(weights), items)))
+        stage = Stage(int(position), dict(weights), items)
+        _check_order(last, stage)
+        check_mixture(stage.weights, self.stages[0].weights)
+        longer = object.__new__(MixtureSchedule)
+        object.__setattr__(longer, "stages", (*self.stages, stage))
+        return longer
 
     def stage_at(self, position: int) -> Stage:
         """The stage that governs the draw with index `position`."""
@@ -84,3 +91,8 @@ class MixtureSchedule:
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> MixtureSchedule:
         return cls(tuple(Stage.from_dict(stage) for stage in body["stages"]))
+
+
+def _check_order(before: Stage, after: Stage) -> None:
+    if after.position <= before.position:
+        raise BadSetup(f"a stage at {after.position} follows one at {before.position}; positions must increase")

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from policies import MixtureSchedule
+from policies.records.schedule import Stage
 from service.journal import Event, Journal
 from service.owner.spec import Spec
 
@@ -21,6 +22,7 @@ class _Read:
 
     attempt: int
     seen: int = 0
+    last: int = -1  # boundary of the latest decision
     mixtures: dict[int, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     made: MixtureSchedule | None = None
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
@@ -68,16 +70,20 @@ class Schedules:
 
 
 def _take(known: _Read, event: Event) -> None:
-    known.mixtures[int(event.body["position"])] = dict(event.body["weights"])
-    known.seen, known.made = event.id, None
+    position, weights = int(event.body["position"]), dict(event.body["weights"])
+    known.mixtures[position], known.seen = weights, event.id
+    made, known.made, last = known.made, None, known.last
+    known.last = max(position, last)
+    if made is not None and set(made.domains) == weights.keys() and position > last:
+        known.made = made.append(position, {name: weights[name] for name in made.domains})
 
 
 def _schedule(mixtures: Mapping[int, Mapping[str, float]]) -> MixtureSchedule:
-    """Stages in order of position, over all domains that ever were."""
+    """Stages in order of position, over all domains that ever were; made at once, since a long run has thousands."""
     names = dict.fromkeys(name for weights in mixtures.values() for name in weights)
-    whole = {at: {name: weights.get(name, 0.0) for name in names} for at, weights in sorted(mixtures.items())}
-    first, *rest = whole
-    schedule = MixtureSchedule.start(whole[first])  # the decision for 0 is always the first
-    for position in rest:
-        schedule = schedule.append(position, whole[position])
-    return schedule
+    stages: list[Stage] = []
+    for position, weights in sorted(mixtures.items()):  # the decision for 0 is always the first
+        whole = {name: weights.get(name, 0.0) for name in names}
+        if not stages or whole != stages[-1].weights:
+            stages.append(Stage(position, whole))
+    return MixtureSchedule(tuple(stages))
