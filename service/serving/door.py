@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 AT_ONCE = 1000  # connections of one replica; those beyond are told to come again (503)
+KEEP_SECONDS = 15  # an idle connection; clients of ours give theirs up sooner
 START_SECONDS = 30
 END_SECONDS = 10
 
@@ -30,6 +31,9 @@ class Door:
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                http="h11",  # it refuses heads beyond 64 kB; httptools would take in anything
+                ws="none",
+                timeout_keep_alive=KEEP_SECONDS,
                 limit_concurrency=AT_ONCE,
                 timeout_graceful_shutdown=END_SECONDS,
             )

@@ -61,3 +61,15 @@ def test_a_port_of_somebody_else() -> None:
         taken.listen()
         with pytest.raises(OSError, match="in use"):
             Door(lambda: named("none"), "127.0.0.1", taken.getsockname()[1])
+
+
+def test_a_head_without_end_is_refused() -> None:
+    port = free_port()
+    door = Door(lambda: named("small"), "127.0.0.1", port)
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as one:
+            one.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nX-Long: " + b"a" * 200_000)
+            assert one.recv(100).startswith(b"HTTP/1.1 4")
+        assert httpx.get(f"http://127.0.0.1:{port}").text == "small"
+    finally:
+        door.close()
