@@ -45,7 +45,10 @@ class Kept(Tree):
         return [process for process in self.tree() if title(process).startswith(TITLES[role])]
 
     def kill(self, everything: bool) -> list[int]:
-        """SIGKILL for the process, and with `everything` for all it started; what was killed."""
+        """SIGKILL for the process, once it is up, and with `everything` for all it started; what was killed."""
+        until = time.monotonic() + 60
+        while self.process.poll() is not None and time.monotonic() < until:
+            time.sleep(0.05)
         below = self.tree() if everything else []
         with self._lock:
             self.process.kill()
