@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/allocations", tags=["allocations"])
 Id = Annotated[str, Path(json_schema_extra={"pattern": "^a-[0-9a-f]{16}$"}, description="Of an allocation.")]
 
 
-@router.post("", responses=answers(201, CREATED, 200, 409, 422, writes=True), status_code=201)
+@router.post("", responses=answers(201, CREATED, 200, 409, writes=True), status_code=201)
 async def create(body: NewAllocation, call: Reporter) -> Answer:
     """Begin an allocation. The same body again answers 200 with the same id; another body under the name is a 409."""
     spec = await run_in_threadpool(_spec, body, call.token.project)
@@ -34,7 +34,7 @@ async def create(body: NewAllocation, call: Reporter) -> Answer:
     return Answer({"id": id, "name": body.name, **found}, status_code=201 if fresh else 200, headers=headers)
 
 
-@router.get("", responses=answers(200, LISTED, 422))
+@router.get("", responses=answers(200, LISTED))
 def list_allocations(call: Reader, limit: Limit = 50, cursor: Cursor = None, archived: bool = False) -> Answer:
     """The project's allocations, the newest first; with `archived`, also those that are."""
     journal = call.service.journal

@@ -43,7 +43,7 @@ def answers(status: int, content: Schema, *more: int, writes: bool = False, secu
     found: Responses = {
         code: {"description": _SAID[code], "content": content} for code in (status, *more) if code < 300
     }
-    common = ((401, 403, 429, 503) if secured else ()) + ((400, 413, 415) if writes else ())
+    common = ((401, 403, 422, 429, 503) if secured else ()) + ((400, 413, 415) if writes else ())
     for code in sorted({*(code for code in more if code >= 400), *common}):
         schema = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         found[code] = {"description": _PROBLEMS[code], "content": schema}

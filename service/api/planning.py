@@ -17,7 +17,7 @@ from service.story import read_story
 router = APIRouter(prefix="/v1/allocations", tags=["planning"])
 
 
-@router.post("/{id}/plan", responses=answers(200, PLANS, 404, 422, writes=True))
+@router.post("/{id}/plan", responses=answers(200, PLANS, 404, writes=True))
 def plan(id: Id, body: Plan, call: Reader) -> Answer:
     """The best mixture of a new run for each budget, what it would reach (90 % intervals), and what limits it.
 

@@ -25,7 +25,7 @@ def schedule(id: Id, call: Reader) -> Answer:
     return Answer(call.service.schedules.read(call.entry(id).id).to_dict())
 
 
-@router.get("/{id}/decisions", responses=answers(200, DECISIONS, 404, 422))
+@router.get("/{id}/decisions", responses=answers(200, DECISIONS, 404))
 def decisions(id: Id, call: Reader, limit: Limit = 50, cursor: Cursor = None, inactive: bool = False) -> Answer:
     """Every decision, the oldest first; with `inactive`, also those that a rewind left behind."""
     call.entry(id)

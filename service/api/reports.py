@@ -18,7 +18,7 @@ from service.journal import Archived
 router = APIRouter(prefix="/v1/allocations", tags=["reports"])
 
 
-@router.post("/{id}/reports", responses=answers(200, DECIDED, 404, 409, 422, writes=True))
+@router.post("/{id}/reports", responses=answers(200, DECIDED, 404, 409, writes=True))
 async def report(id: Id, body: Reports, call: Reporter) -> Answer:
     """One report or up to 1,000 in order of position; the answer is the decision that follows from the last.
 

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from service.api.problems import Trouble
+from policies.intake import nearest
+from service.api.problems import LONGEST, Trouble, field_error
 from service.api.settings import Settings
 from service.hosting import Busy, Gateway
 from service.journal import Entry, Journal
@@ -65,15 +66,28 @@ class Call:
 
 
 def needs(scope: str) -> Callable[[Request], Any]:
-    """A dependency that lets tokens of `scope` in."""
+    """A dependency that lets tokens of `scope` in, with no other query parameters than the call has."""
 
     async def call(request: Request) -> Call:
         token: Token = request.state.token
         if not allows(token.scope, scope):
             raise Trouble(403, f"this token has scope '{token.scope}'; '{scope}' is needed")
+        _check_query(request)
         return Call(request.app.state.service, token)
 
     return call
+
+
+def _check_query(request: Request) -> None:
+    """Raise `Trouble` for a parameter that the call does not have: unheard, a misspelt one changes the answer."""
+    if not request.query_params:
+        return
+    described = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    known = [one["name"] for one in described.get("parameters", ()) if one["in"] == "query"]
+    for name, value in request.query_params.items():
+        if name not in known:
+            said = f"there is no such parameter{nearest(name, known)}; known are {', '.join(known) or 'none'}"
+            raise Trouble(422, f"{name[:LONGEST]!r}: {said}", None, field_error(name[:LONGEST], value, said))
 
 
 Reader = Annotated[Call, Depends(needs("read"))]

@@ -16,7 +16,7 @@ from service.api.service import Admin
 router = APIRouter(prefix="/v1/allocations", tags=["steering"])
 
 
-@router.post("/{id}/domains", responses=answers(200, DECIDED, 404, 409, 422, writes=True))
+@router.post("/{id}/domains", responses=answers(200, DECIDED, 404, 409, writes=True))
 async def change_domains(id: Id, body: Change, call: Admin) -> Answer:
     """A domain joins, leaves, or its pool grows: send all domains from now on. Answers with the mixture over them."""
     entry = await run_in_threadpool(call.entry, id)
@@ -24,7 +24,7 @@ async def change_domains(id: Id, body: Change, call: Admin) -> Answer:
     return Answer(await call.ask("set_domains", entry.id, wanted, body.position))
 
 
-@router.post("/{id}/mode", responses=answers(200, STATUS, 404, 409, 422, writes=True))
+@router.post("/{id}/mode", responses=answers(200, STATUS, 404, 409, writes=True))
 async def set_mode(id: Id, body: Mode, call: Admin) -> Answer:
     """`act` on the policy, only take its `advice`, or `pause` it; and shares held by hand. From the next report on."""
     entry = await run_in_threadpool(call.entry, id)
@@ -32,7 +32,7 @@ async def set_mode(id: Id, body: Mode, call: Admin) -> Answer:
     return Answer(found | {"allocation": entry.id})
 
 
-@router.post("/{id}/rewind", responses=answers(200, DECIDED, 404, 409, 422, writes=True))
+@router.post("/{id}/rewind", responses=answers(200, DECIDED, 404, 409, writes=True))
 async def rewind(id: Id, body: Rewind, call: Admin) -> Answer:
     """Training begins again from a checkpoint: what came later stays, but inactive. A new attempt."""
     entry = await run_in_threadpool(call.entry, id)

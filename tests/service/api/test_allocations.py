@@ -151,3 +151,17 @@ def test_another_service_sees_what_this_one_decided(service: Served, client: htt
     with served(service.journal.url) as other, other.client() as there:
         assert there.get(f"{path}/schedule").json() == answer["schedule"]
         assert send(there, path, 120)["decision"]["replayed"] is True
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("?limt=5", "'limt': there is no such parameter (did you mean 'limit'?); known are limit, cursor, archived"),
+        ("?limit=5&=null", "'': there is no such parameter; known are"),
+    ],
+)
+def test_an_unknown_parameter_is_named(client: httpx.Client, query: str, words: str) -> None:
+    answer = client.get(f"/v1/allocations{query}")
+    assert answer.status_code == 422
+    assert words in answer.json()["detail"]
+    assert client.get(begin(client, "asked") + query).json()["detail"].endswith("known are none")
