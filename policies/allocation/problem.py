@@ -44,8 +44,7 @@ class Problem:
     def log_final(self, final: Array) -> tuple[Array, Array]:
         """Mean and standard deviation (M,) of the log losses at final draws (K,), as they are published."""
         at, anneal = np.array([self.outlook.time]), self.outlook.anneal
-        mean, sd = self.outlook.law.log_predict(final, at, anneal)
-        sd = sd * self.outlook.law.checked
+        mean, sd = self.outlook.law.published(final, at, anneal)
         if self.earlier is None:
             return mean[0], sd[0]
         before, _ = self.earlier.law.log_predict(final, at, anneal)

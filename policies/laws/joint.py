@@ -195,6 +195,13 @@ class JointLaw:
         beyond = np.maximum(inputs.log_total, 0.0)[:, None]
         return mean + self.centre, np.sqrt(sd**2 + self.misfit**2 + (self.drift * beyond) ** 2)
 
+    def published(
+        self, draws: ArrayLike, time: ArrayLike | None = None, anneal: ArrayLike = 0.0
+    ) -> tuple[Array, Array]:
+        """As `log_predict`, with the standard deviation that rows held out say is the true one."""
+        mean, sd = self.log_predict(draws, time, anneal)
+        return mean, self.checked * sd
+
     def predict(
         self, draws: ArrayLike, time: ArrayLike | None = None, level: float = 0.9, *, anneal: ArrayLike = 0.0
     ) -> Prediction:
@@ -205,8 +212,8 @@ class JointLaw:
         """
         if not 0 < level < 1:
             raise BadSetup(f"level is {level}; it must lie between 0 and 1")
-        mean, sd = self.log_predict(draws, time, anneal)
-        width = NormalDist().inv_cdf(0.5 + level / 2) * self.checked * sd
+        mean, sd = self.published(draws, time, anneal)
+        width = NormalDist().inv_cdf(0.5 + level / 2) * sd
         return Prediction(np.exp(mean), np.exp(mean - width), np.exp(mean + width))
 
     # -- JSON ----------------------------------------------------------------------------------
@@ -248,7 +255,7 @@ class JointLaw:
             int(body["rows"]),
             np.array(body["misfit"], dtype=np.float64),
             float(body["drift"]),
-            float(body["checked"]),
+            float(body.get("checked", 1.0)),  # dumps of before it was known
         )
 
 

@@ -82,15 +82,20 @@ def _log_density(gap: Array, variance: Array) -> float:
 
 def _errors(gap: Array, variance: Array, noise: Array, single: bool) -> Array:
     """(M,) squared errors in units of their variance: of the later half's mean along one run, of each row of many."""
-    late = np.where(np.arange(gap.shape[1]) >= gap.shape[1] // 2, gap, np.nan) if single else gap
-    known = ~np.isnan(late)
+    known = ~np.isnan(gap)
+    if single:
+        known[:, : gap.shape[1] // 2] = False
     count = known.sum(axis=1)
-    if not single:
-        each = np.where(known, late, 0.0) ** 2 / (variance + noise[:, None] ** 2)
-        return np.asarray(np.where(count, each.sum(axis=1) / np.maximum(count, 1), np.nan))
-    mean = np.where(known, late, 0.0).sum(axis=1) / np.maximum(count, 1)
-    spread = np.where(known, variance, 0.0).sum(axis=1) / np.maximum(count, 1)
-    return np.asarray(np.where(count, mean**2 / (spread + noise**2 / np.maximum(count, 1)), np.nan))
+    some = np.maximum(count, 1)
+
+    def mean(values: Array) -> Array:
+        return np.asarray(np.where(known, values, 0.0).sum(axis=1) / some)
+
+    if single:
+        error = mean(gap) ** 2 / (mean(variance) + noise**2 / some)
+    else:
+        error = mean(gap**2 / (variance + noise[:, None] ** 2))
+    return np.asarray(np.where(count, error, np.nan))
 
 
 def _checked(errors: Array) -> float:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from policies.laws import JointLaw
 from policies.laws.family import _noise
 from policies.laws.fit import fit_joint_law, fit_rows
 from policies.laws.form import ALPHA, HEAD
@@ -73,6 +74,14 @@ def test_too_few_rows_to_hold_any_out_check_nothing():
     world = World("islands", 4, 1, 0.005)
     draws, losses = world.stream(0.6)
     assert fit_joint_law(draws[:9], losses[:9]).checked == 1.0
+
+
+def test_a_law_dumped_before_anything_was_checked_can_be_read():
+    law, ahead = checked(World("islands", 4, 1, 0.005), twist=1.2)
+    body = {name: value for name, value in law.to_dict().items() if name != "checked"}
+    old = JointLaw.from_dict(body)
+    assert old.checked == 1.0
+    assert old.predict(ahead).mean == pytest.approx(law.predict(ahead).mean)
 
 
 def test_annealing_is_expected_to_lower_the_loss_before_any_was_seen():
