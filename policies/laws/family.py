@@ -169,13 +169,13 @@ def covariance(setting: Setting, batch: Batch, theta: Array) -> Array:
     residual, hessian = _at(setting, batch, theta)
     index = np.arange(theta.shape[1])
     hessian[:, index, index] -= np.where(batch.free, batch.precision, 1.0)
-    hessian /= _inflation(residual)[:, None, None]
+    hessian /= inflation(residual)[:, None, None]
     hessian[:, index, index] += np.where(batch.free, batch.precision, 1e12)
     inverse: Array = np.asarray(np.linalg.inv(hessian), dtype=np.float64)
     return np.asarray(0.5 * (inverse + inverse.transpose(0, 2, 1)))
 
 
-def _inflation(residual: Array) -> Array:
+def inflation(residual: Array) -> Array:
     """(M,) by how much correlated residuals lower the number of independent observations."""
     factor = np.ones(len(residual))
     for i, row in enumerate(residual):

@@ -58,11 +58,12 @@ def as_interval(mean: float, sd: float) -> Interval:
     return Interval(mean, mean - _Z90 * sd, mean + _Z90 * sd)
 
 
-def cautious_plan(problem: Problem, caution: float) -> tuple[Array, float, float, tuple[str, ...]]:
+def cautious_plan(problem: Problem, caution: float, bar: float) -> tuple[Array, float, float, tuple[str, ...]]:
     """The point on the way from the baseline to the optimum with the largest mean - caution * sd gain.
 
-    The gain is concave along that way and its uncertainty nearly linear, so an unsure law goes a
-    part of the way and a useless one stays at the baseline.
+    Of those that are better than the baseline with probability `bar`, if any is. The gain is concave
+    along that way and its uncertainty nearly linear, so an unsure law goes a part of the way and a
+    useless one stays at the baseline.
     """
     y, found, labels = optimise(problem)
     best = problem.feasible.mixture(y)
@@ -71,7 +72,8 @@ def cautious_plan(problem: Problem, caution: float) -> tuple[Array, float, float
     for fraction in FRACTIONS:
         mixture = (1.0 - fraction) * base + fraction * best
         choices.append((mixture, *_gain(problem, mixture)))
-    mixture, mean, sd = max(choices, key=lambda c: c[1] - caution * c[2])
+    sure = [choice for choice in choices[1:] if probability(*choice[1:]) >= bar]
+    mixture, mean, sd = max(sure or choices, key=lambda choice: choice[1] - caution * choice[2])
     return mixture, mean, sd, binding(problem, mixture, found, labels)
 
 
@@ -90,9 +92,9 @@ def choose(problem: Problem, current: Array, rules: Rules, *, away: bool) -> Cho
     The baseline is left only if the plan ends better with probability `sure`; once away, the bar
     to stay is lower, so that noise does not throw the mixture to and fro.
     """
-    aim, mean, sd, bound = cautious_plan(problem, rules.caution)
-    better = probability(mean, sd) if mean else 0.0
     bar = rules.sure if not away else rules.sure - STAY
+    aim, mean, sd, bound = cautious_plan(problem, rules.caution, bar)
+    better = probability(mean, sd) if mean else 0.0
     base = problem.feasible.mixture(problem.feasible.cost_shares(problem.baseline))
     if mean < rules.least_gain or better < bar:
         kept = step_towards(current, base, rules.step)

@@ -13,15 +13,17 @@ from policies.allocation.plan import scores
 from policies.history import History, Row
 from policies.intake import decision_position
 from policies.laws import JointLaw, Rows, WarmStart, fit_rows
+from policies.laws.fading import Fading, fading
 from policies.records import Decision, LossReport
 from policies.transfer_law.change import Watch, forecast
 from policies.transfer_law.planning import Planning
 from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes, probe_mixture
 from policies.transfer_law.rates import warm_up_end
 from policies.transfer_law.restraint import nothing_new, steep
-from policies.transfer_law.state import State
+from policies.transfer_law.state import State, loss_changed
 
 FEWEST = 20  # intervals; of a shorter run a handful of reports would decide
+RAISED = 1.2  # times its share of the baseline: such a domain must go on giving what the plan counts on
 ANEW = 8  # each so many refits the last fit has to hold its own against other starts
 
 
@@ -64,6 +66,9 @@ class LawPolicy(Planning):
         rows = self._history.arrays(self.domains, self._last, state.since)
         law, warm, trouble = self._fit(rows, state)
         state = dataclasses.replace(state, warm=warm, refits=state.refits + 1, fitted_at=self._last.position)
+        if (faded := self._faded(position, law, rows, state)) is not None:
+            state = self._anew(position, int(faded.since), str(faded), state)
+            probes, law = self._sweeps(state), None
         decision = self._within_caps(self._answer(position, law, trouble, probes, state, rows))
         if decision.reason == "refit" and probes.front(position):
             state = dataclasses.replace(state, probe_to=position)
@@ -71,11 +76,19 @@ class LawPolicy(Planning):
         self._law = law or self._law
         self._refits = state.refits
         away, watch = self._away(decision, state), state.watch
+        left = None if not away else position if state.left is None else state.left
         if law is not None and position >= probes.end and state.probe_from is not None:
             ahead = forecast(law, rows, self._last.position, decision.weights, self.interval)
             watch = dataclasses.replace(watch, forecast=ahead)
-        self._now = dataclasses.replace(state, weights=decision.weights, away=away, watch=watch)
+        self._now = dataclasses.replace(state, weights=decision.weights, away=away, watch=watch, left=left)
         return decision
+
+    def _faded(self, position: int, law: JointLaw | None, rows: Rows, state: State) -> Fading | None:
+        """A domain that the plan has raised and that gives others less since."""
+        if law is None or state.warm is None or state.left is None or not self.transfer or position >= self.budget:
+            return None
+        raised = [name for name, share in state.weights.items() if share > RAISED * self.baseline.get(name, math.inf)]
+        return fading(rows, law, state.warm, raised, left=state.left, budget=self.budget)
 
     def _watched(self, position: int, state: State) -> State:
         """The state after a look for change: what was learnt before one is forgotten, and probing begins anew."""
@@ -83,12 +96,18 @@ class LawPolicy(Planning):
         watch, changed = state.watch.seen(self._last)
         if not changed or position >= self.budget:
             return dataclasses.replace(state, watch=watch)
+        state = dataclasses.replace(state, watch=watch)
+        return self._anew(position, self._last.position, loss_changed(changed), state)
+
+    def _anew(self, position: int, since: int, changed: str, state: State) -> State:
+        """The state in which only what was reported after `since` counts, and probing begins at `position`."""
         return dataclasses.replace(
             state,
             warm=None,
             watch=Watch(),
             away=False,
-            since=self._last.position,
+            left=None,
+            since=since,
             origin=position,
             probe_from=position,
             probe_to=None,
@@ -148,10 +167,11 @@ class LawPolicy(Planning):
 
     def _sweeps(self, state: State) -> ProbePlan:
         """Who is in front when; empty where nobody is to be, or the run is too short."""
-        options = self.options
-        fronts = self.names if state.fronts is None else [name for name in state.fronts if name in self.names]
-        return plan_probes(
-            fronts if self.transfer and self._long and state.alarms <= options["alarms"] else (),
+        options, fronts = self.options, state.fronts
+        known = self.names if fronts is None else [name for name in fronts if name in self.names]
+        worth = self.transfer and self._long and state.alarms <= options["alarms"]
+        probes = plan_probes(
+            known if worth else (),
             first=self.budget if state.probe_from is None else state.probe_from,
             budget=self.budget,
             interval=self.interval,
@@ -160,6 +180,8 @@ class LawPolicy(Planning):
             origin=state.origin,
             stop=state.probe_to,
         )
+        late = state.alarms and probes.end > options["latest"] * self.budget
+        return dataclasses.replace(probes, order=()) if late else probes
 
     @property
     def _long(self) -> bool:
@@ -239,8 +261,11 @@ class LawPolicy(Planning):
             block = f"block {1 + probes.number(position)} of {len(probes.order)}"
             text = f"{' and '.join(front)} in front ({share:.0%}), {block}"
             if state.changed:
-                text += f", as the loss of {', '.join(state.changed)} has changed"
+                text += f", as {state.changed}"
             return mixture, "probe", text
+        if state.changed and not probes.order:
+            text = f"{state.changed}, and it is too late to probe anew; the baseline mixture is kept"
+            return self.baseline, "kept: law not identified", text
         if law is None:
             code = "kept: fit failed" if len(self._history.rows) >= 3 else "kept: law not identified"
             return self._rest(state), code, f"{trouble}; the mixture is kept"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from policies.laws import WarmStart
@@ -18,8 +18,9 @@ class State:
     is known; weights: the mixture in use; away: it has left the baseline for a plan's sake; fitted_at:
     position of the report that was last fitted to; watch: for domains that change; since: position from which
     on reports are fitted to; origin: position from which the sweeps' share of the budget counts; fronts: whom
-    the sweeps put in front, None for all; alarms: changes noticed so far; changed: the targets of the latest;
-    probe_to: position at which the sweeps were ended since the law was sure.
+    the sweeps put in front, None for all; alarms: changes noticed so far; changed: the latest in words;
+    probe_to: position at which the sweeps were ended since the law was sure; left: position from which on the
+    mixture has been away from the baseline.
     """
 
     warm: WarmStart | None
@@ -33,8 +34,9 @@ class State:
     origin: int = 0
     fronts: tuple[str, ...] | None = None
     alarms: int = 0
-    changed: tuple[str, ...] = ()
+    changed: str = ""
     probe_to: int | None = None
+    left: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -49,8 +51,9 @@ class State:
             "origin": self.origin,
             "fronts": None if self.fronts is None else list(self.fronts),
             "alarms": self.alarms,
-            "changed": list(self.changed),
+            "changed": self.changed,
             "probe_to": self.probe_to,
+            "left": self.left,
         }
 
     @classmethod
@@ -59,5 +62,11 @@ class State:
         values["warm"] = None if body["warm"] is None else WarmStart.from_dict(body["warm"])
         values["watch"] = Watch.from_dict(body["watch"]) if "watch" in body else Watch()
         values["fronts"] = None if body.get("fronts") is None else tuple(body["fronts"])
-        values["changed"] = tuple(body.get("changed", ()))
+        if not isinstance(body.get("changed", ""), str):  # names of targets in dumps of before hubs could fade
+            values["changed"] = loss_changed(body["changed"]) if body["changed"] else ""
         return cls(**values)
+
+
+def loss_changed(targets: Sequence[str]) -> str:
+    """A change of losses in words."""
+    return f"the loss of {', '.join(targets)} has changed"
