@@ -77,6 +77,22 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
+class Since:
+    """Where laws count from: what was drawn by then, by domain, and the sum of learning rates, None if unknown."""
+
+    position: float
+    draws: Mapping[str, float]
+    lr_sum: float | None
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Since:
+        return cls(float(body["position"]), dict(body["draws"]), body["lr_sum"])
+
+
+FIRST = Since(0.0, {}, 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
 class History:
     """Rows in order of position, and each domain's draws when it was last heard of."""
 
@@ -92,8 +108,19 @@ class History:
             rows = (*rows[:k], rows[k].merged(rows[k + 1]), *rows[k + 2 :])
         return History(rows, {**self.left, **report.draws})
 
-    def arrays(self, domains: Sequence[Domain], last: LossReport | None, since: float = 0.0) -> Rows:
-        """All rows from position `since` on and the last report as arrays, over every domain and target heard of.
+    def at(self, total: float) -> Since:
+        """Where the latest row with at most `total` draws stood."""
+        seen: dict[str, float] = {}
+        found = FIRST
+        for row in self.rows:
+            seen.update(row.draws)
+            if math.fsum(seen.values()) > total * (1 + 1e-9):
+                break
+            found = Since(row.position, dict(seen), row.lr_sum)
+        return found
+
+    def arrays(self, domains: Sequence[Domain], last: LossReport | None, since: Since = FIRST) -> Rows:
+        """All rows after `since` and the last report as arrays, over every domain and target heard of.
 
         Names are sorted, so that the order in which a caller lists domains changes nothing. What a
         domain that left had given stays given; before it joined a domain had given nothing.
@@ -110,32 +137,37 @@ class History:
             draws[i] = [seen[name] for name in names]
             losses[i] = [row.log_loss.get(name, np.nan) for name in targets]
             sem[i] = [row.sem.get(name, np.nan) for name in targets]
-        time, anneal = self._time(rows, draws)
+        before = np.array([since.draws.get(name, 0.0) for name in names])
+        time, anneal, time_since = self._time(rows, draws, since)
+        counted = np.maximum(draws - before, 0.0)
         data = Rows(
             names,
             targets,
             np.array([names.index(name) if name in names else -1 for name in targets], dtype=np.int64),
             np.array([pools.get(name, math.inf) for name in names]),
-            draws,
+            counted,
             losses,
             sem,
-            time,
+            time - time_since,
             anneal,
             np.array([float(row.count) for row in rows]),
             np.zeros(len(rows), dtype=np.int64),
+            before,
+            time_since,
         )
-        late = np.array([row.position >= since for row in rows], dtype=np.bool_)
-        return data.keep((draws.sum(axis=1) > 0) & (time > 0) & late)
+        late = np.array([row.position > since.position for row in rows], dtype=np.bool_)
+        return data.keep((data.total > 0) & (data.time > 0) & late)
 
     @staticmethod
-    def _time(rows: Sequence[Row], draws: np.ndarray[Any, Any]) -> tuple[Any, Any]:
-        """Cumulative learning rate (the draws where it was not reported), and how far the rate came down."""
+    def _time(rows: Sequence[Row], draws: np.ndarray[Any, Any], since: Since) -> tuple[Any, Any, float]:
+        """Cumulative learning rate (the draws where it was not reported), how far the rate came down, and the
+        first of these at `since`."""
         total = draws.sum(axis=1)
-        if any(row.lr_sum is None for row in rows) or not rows:
-            return total, np.zeros(len(rows))
+        if not rows or since.lr_sum is None or any(row.lr_sum is None for row in rows):
+            return total, np.zeros(len(rows)), math.fsum(since.draws.values())
         time = np.array([row.lr_sum for row in rows], dtype=np.float64)
         position = np.array([row.position for row in rows])
-        return time, fallen(position, time)
+        return time, fallen(position, time), since.lr_sum
 
     def to_dict(self) -> dict[str, Any]:
         return {"rows": [dataclasses.asdict(row) for row in self.rows], "left": dict(self.left)}

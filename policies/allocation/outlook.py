@@ -39,8 +39,9 @@ class Outlook:
     @property
     def _end(self) -> End:
         law = self.law
-        references = np.log(self.total / law.total_ref), np.log(self.time / law.time_ref)
-        return End(law.pools, self.total, law.start, *(float(log) for log in references))
+        total, time = self.total - float(np.sum(law.since)), self.time - law.time_since
+        log_total, log_time = float(np.log(total / law.total_ref)), float(np.log(time / law.time_ref))
+        return End(law.pools, total, law.start, log_total, log_time, law.since)
 
     def _excess(self, family: Family, n: Array) -> Excess:
         return excess(family.theta, family.name, n, self._end)
@@ -115,7 +116,7 @@ class Outlook:
         """Values (M, N) as in `targets` and their slopes (M, N, P) in the parameters."""
         every = np.arange(self.weights.size)
         inputs = self.law.inputs(draws, np.full(len(draws), self.time), self.anneal)
-        at_end = np.full(len(draws), np.log(self.total / self.law.total_ref))
+        at_end = np.full(len(draws), self._end.log_total)
         inputs = dataclasses.replace(
             inputs,
             log_share=inputs.log_share + (inputs.log_total - at_end)[:, None],

@@ -104,7 +104,8 @@ def make_problem(
     reference = spent_K.copy()
     reference[place] += feasible.draws(feasible.cost_shares(base))
     total = float(reference.sum())
-    time = total / law.total_ref * law.time_ref if time is None else float(time)
+    counted = (total - float(np.sum(law.since))) / law.total_ref
+    time = law.time_since + counted * law.time_ref if time is None else float(time)
     outlook = Outlook(law, weights, objective, time, total, reference, anneal)
     before = None if earlier is None else dataclasses.replace(outlook, law=_with_pools(earlier, domains))
     return Problem(outlook, feasible, place, spent_K, base, before)

@@ -80,6 +80,7 @@ def pool_values(
     `caps` (k,) is the price of one more draw allowed by the cap.
     """
     slope, _, by_pool = worth_slopes(n, outlook.law.pools)
+    by_pool = by_pool - worth_slopes(outlook.law.since, outlook.law.pools)[2]
     ratio = (by_pool / np.maximum(slope, 1e-12))[place]
     gains = (-outlook.weights[:, None] * outlook.targets(n)[1]).sum(axis=0)[place]
     sampled = outlook.samples(n, SAMPLES).sum(axis=1)[:, place]

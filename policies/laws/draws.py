@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 class End:
     """Where a run ends: draws in all, log of them and of the learning-rate sum over their references.
 
-    pools: (K,); start: unit of what the untrained model knows, in draws.
+    pools: (K,); start: unit of what the model knew at the draws `since` (K,), in draws; total and log_time
+    count from there.
     """
 
     pools: Array
@@ -25,6 +26,7 @@ class End:
     start: float
     log_total: float
     log_time: float
+    since: Array | float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Excess:
 
 def excess(theta: Array, kind: str, n: Array, end: End) -> Excess:
     """`Excess` of the parameters `theta` (B, P) of a family of the given `kind` at final draws n (K,)."""
-    worth = distinct_worth(n, end.pools)
+    worth = distinct_worth(n, end.pools) - distinct_worth(end.since, end.pools)
     slope, curve, _ = worth_slopes(n, end.pools)
     share = worth / end.total + SHARE_FLOOR
     q = theta[:, SCALE] - (np.exp(theta[:, BETA]) * end.log_time if kind in FREE_TIME else 0.0)

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from policies.laws.family import Setting, inflation
 from policies.laws.form import ALPHA, D, composition, log_loss
 from policies.laws.joint import JointLaw, WarmStart
-from policies.laws.pools import distinct_worth
 from policies.laws.rows import Rows
 from policies.laws.runs import whiten
 
@@ -63,8 +62,8 @@ def fading(
 
     `rows`, all of one run, are what `law` was fitted to; `warm` is what its fit left behind.
     """
-    rows = rows.keep(rows.total >= law.burn_in)
-    total = rows.total
+    total = rows.total + np.sum(rows.since)
+    rows, total = rows.keep(total >= law.burn_in), total[total >= law.burn_in]
     columns = [j for j, name in enumerate(rows.domains) if name in raised]
     tried = np.flatnonzero((total >= left) & (total <= total[-1 - AFTER] if len(total) > AFTER else False))
     late = total[tried] >= left + SETTLED * budget
@@ -119,7 +118,7 @@ def _score(
     )
     taken = np.einsum("mpq,mq->mp", inverse, left)
     rise = _rises(setting, theta, columns)
-    worth = distinct_worth(setting.rows.draws, setting.rows.pools)[:, columns]
+    worth = setting.rows.worth[:, columns]
     score, information = np.empty((since.size, len(columns))), np.empty((since.size, len(columns)))
     for k, n in enumerate(since):
         part = np.maximum(worth - worth[n], 0.0) / np.maximum(worth, 1e-300)

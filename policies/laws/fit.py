@@ -83,7 +83,8 @@ def fit_rows(
     beside it. Without `transfer` a target that is a domain learns from its own draws only.
     """
     skip = burn_in_row(rows)
-    burn_in = float(rows.total[skip]) if skip else 0.0
+    before = float(np.sum(rows.since))
+    burn_in = before + (float(rows.total[skip]) if skip else 0.0)
     rows = rows.keep(np.arange(len(rows.draws)) >= skip)
     if not len(rows.draws) or np.all(np.isnan(rows.log_loss)):
         raise BadSetup("no measured loss after the first draw; at least one row is needed to fit a law")
@@ -91,7 +92,7 @@ def fit_rows(
     if warm is not None and (warm.kinds, warm.domains, warm.targets) != (kinds, rows.domains, rows.targets):
         warm = None
     centre, total_ref, time_ref = _typical(rows), float(rows.total.max()), float(rows.time.max())
-    first = float(rows.total.min())
+    first = float(rows.total.min()) + before
     inputs = rows.inputs(total_ref, time_ref, first)
     alone = np.zeros((len(rows.targets), len(rows.draws)))
     hypers = [hand_set(len(rows.domains))] * len(kinds) if warm is None else warm.hypers
@@ -99,8 +100,8 @@ def fit_rows(
         Setting(rows, inputs, centre, kind, transfer, alone, hyper) for kind, hyper in zip(kinds, hypers, strict=True)
     ]
     starts = None if warm is None else _restart(warm, warm.thetas, centre, total_ref, time_ref, first)
-    before = None if warm is None else warm.noise
-    fits = [fit_family(s, None if starts is None else starts[k], before, anew=anew) for k, s in enumerate(settings)]
+    noise = None if warm is None else warm.noise
+    fits = [fit_family(s, None if starts is None else starts[k], noise, anew=anew) for k, s in enumerate(settings)]
     again = (
         [fit.theta for fit in fits] if warm is None else _restart(warm, warm.parts, centre, total_ref, time_ref, first)
     )
@@ -110,7 +111,7 @@ def fit_rows(
         Family(kind, weight, fit.theta, fit.covariance, fit.hyper.spread, _correction(setting, fit, weight))
         for kind, weight, fit, setting in zip(kinds, weights, fits, settings, strict=True)
     )
-    noise: Array = np.sqrt(np.einsum("f,fm->m", np.array(weights), np.array([fit.noise for fit in fits]) ** 2))
+    noise = np.sqrt(np.einsum("f,fm->m", np.array(weights), np.array([fit.noise for fit in fits]) ** 2))
     apart: Array = np.array([fit.noise * fit.rho.max(axis=1) for fit in fits])
     law = JointLaw(
         rows.domains,
@@ -127,6 +128,8 @@ def fit_rows(
         len(rows.draws),
         np.array(weights) @ apart,
         checked=weighed.checked,
+        since=rows.since,
+        time_since=rows.time_since,
     )
     thetas, parts = tuple(fit.theta for fit in fits), tuple(weighed.parts)
     hypers = tuple(fit.hyper for fit in fits)

@@ -101,7 +101,8 @@ class JointLaw:
     (draws) is the unit of what the untrained model knows. `noise`
     (M,) is the standard deviation of a log residual; `anneal` the covariate that predictions use
     unless told otherwise; `misfit` (M,) how far a real curve strays from the law's
-    shape, in log loss; `drift` widens intervals by so much log loss per log of extrapolation; `checked`
+    shape, in log loss; draws and time count from `since` (K,) and `time_since`, all others are known by then;
+    `drift` widens intervals by so much log loss per log of extrapolation; `checked`
     makes published intervals as wide as rows that were held out say they should be.
     """
 
@@ -120,6 +121,8 @@ class JointLaw:
     misfit: Array
     drift: float = 0.005
     checked: float = 1.0
+    since: Array | float = 0.0
+    time_since: float = 0.0
 
     # -- numbers with intervals ----------------------------------------------------------------
 
@@ -168,13 +171,16 @@ class JointLaw:
         draws_NxK = np.atleast_2d(np.asarray(draws, dtype=np.float64))
         if draws_NxK.shape[1] != len(self.domains):
             raise BadSetup(f"draws have {draws_NxK.shape[1]} columns; the law knows {len(self.domains)} domains")
-        draws_NxK = np.maximum(draws_NxK, 0.0)
+        draws_NxK = np.maximum(draws_NxK - self.since, 0.0)
         draws_NxK = np.where(draws_NxK.sum(axis=1, keepdims=True) > 0, draws_NxK, 1e-9 * self.total_ref)
         total = draws_NxK.sum(axis=1)
-        time_N = total / self.total_ref * self.time_ref if time is None else np.asarray(time, dtype=np.float64)
+        least = 1e-9 * self.time_ref
+        given = None if time is None else np.maximum(np.asarray(time, dtype=np.float64) - self.time_since, least)
+        time_N = total / self.total_ref * self.time_ref if given is None else given
         covariates = np.zeros((len(draws_NxK), len(self.targets), COVARIATES))
         covariates[:, :, 0] = np.reshape(np.asarray(anneal, dtype=np.float64), (-1, 1))
-        return make_inputs(draws_NxK, self.pools, time_N, self.total_ref, self.time_ref, self.start, covariates)
+        references = self.total_ref, self.time_ref, self.start
+        return make_inputs(draws_NxK, self.pools, time_N, *references, covariates, self.since)
 
     def log_predict(
         self, draws: ArrayLike, time: ArrayLike | None = None, anneal: ArrayLike = 0.0
@@ -235,6 +241,8 @@ class JointLaw:
             "misfit": self.misfit.tolist(),
             "drift": self.drift,
             "checked": self.checked,
+            "since": np.broadcast_to(self.since, len(self.domains)).tolist(),
+            "time_since": self.time_since,
         }
 
     @classmethod
@@ -255,7 +263,9 @@ class JointLaw:
             int(body["rows"]),
             np.array(body["misfit"], dtype=np.float64),
             float(body["drift"]),
-            float(body.get("checked", 1.0)),  # dumps of before it was known
+            float(body.get("checked", 1.0)),  # dumps of before it was known, as of what follows
+            np.array(body.get("since", 0.0), dtype=np.float64),
+            float(body.get("time_since", 0.0)),
         )
 
 

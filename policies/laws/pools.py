@@ -10,7 +10,7 @@ Array = NDArray[np.float64]
 REPEAT_EPOCHS = 10.0  # R*, the decay of a repeated epoch's value, in epochs (Muennighoff et al., 2305.16264: about 15)
 
 
-def distinct_worth(draws: Array, pools: Array, repeat: float = REPEAT_EPOCHS) -> Array:
+def distinct_worth(draws: Array | float, pools: Array, repeat: float = REPEAT_EPOCHS) -> Array:
     """Worth of `draws` from `pools` (infinite where endless), in distinct draws.
 
         S(n; U) = n                                    for n <= U
@@ -21,10 +21,10 @@ def distinct_worth(draws: Array, pools: Array, repeat: float = REPEAT_EPOCHS) ->
     over = np.maximum(draws / pools - 1.0, 0.0)
     with np.errstate(invalid="ignore"):
         beyond = pools * (1.0 - repeat * np.expm1(-over / repeat))
-    return np.where(over > 0, beyond, draws)
+    return np.asarray(np.where(over > 0, beyond, draws))
 
 
-def worth_slopes(draws: Array, pools: Array, repeat: float = REPEAT_EPOCHS) -> tuple[Array, Array, Array]:
+def worth_slopes(draws: Array | float, pools: Array, repeat: float = REPEAT_EPOCHS) -> tuple[Array, Array, Array]:
     """dS/dn, d2S/dn2 and dS/dU of `distinct_worth`; 0 for dS/dU where the pool is not exhausted."""
     over = np.maximum(draws / pools - 1.0, 0.0)
     decay = np.exp(-over / repeat)

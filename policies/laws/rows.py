@@ -19,10 +19,10 @@ Array = NDArray[np.float64]
 class Rows:
     """N observations of M targets after draws from K domains.
 
-    draws: (N, K) cumulative; log_loss: (N, M), NaN where not measured; sem: (N, M) relative standard
-    error, NaN where unknown; time: (N,) cumulative learning rate, or draws; anneal: (N,) how far the
-    learning rate has come down from its peak, 0 to 1; count: (N,) reports averaged into a row;
-    run: (N,) labels of runs.
+    draws: (N, K) cumulative since the draws `since` (K,), before which lie a plateau or what has changed;
+    log_loss: (N, M), NaN where not measured; sem: (N, M) relative standard error, NaN where unknown; time:
+    (N,) cumulative learning rate, or draws, since `time_since`; anneal: (N,) how far the learning rate has
+    come down from its peak, 0 to 1; count: (N,) reports averaged into a row; run: (N,) labels of runs.
     """
 
     domains: tuple[str, ...]
@@ -36,6 +36,8 @@ class Rows:
     anneal: Array
     count: Array
     run: NDArray[np.int64]
+    since: Array | float = 0.0
+    time_since: float = 0.0
 
     @property
     def total(self) -> Array:
@@ -61,15 +63,28 @@ class Rows:
         covariates = np.zeros((len(self.draws), len(self.targets), COVARIATES))
         covariates[:, :, 0] = self.anneal[:, None]
         covariates[:, :, 1] = self.recency()
-        return make_inputs(self.draws, self.pools, self.time, total_ref, time_ref, start, covariates)
+        return make_inputs(self.draws, self.pools, self.time, total_ref, time_ref, start, covariates, self.since)
+
+    @property
+    def worth(self) -> Array:
+        """(N, K): distinct draws that `draws` are worth."""
+        return distinct_worth(self.draws + self.since, self.pools) - distinct_worth(self.since, self.pools)
 
 
 def make_inputs(
-    draws: Array, pools: Array, time: Array, total_ref: float, time_ref: float, start: float, covariates: Array
+    draws: Array,
+    pools: Array,
+    time: Array,
+    total_ref: float,
+    time_ref: float,
+    start: float,
+    covariates: Array,
+    since: Array | float = 0.0,
 ) -> Inputs:
-    """`Inputs` of cumulative draws (N, K); `start` is the unit of what the untrained model knows, in draws."""
+    """`Inputs` of draws (N, K) since `since`; `start` is the unit of what the model knew by then, in draws."""
     total = draws.sum(axis=1)
-    worth = np.concatenate([distinct_worth(draws, pools), np.full((len(draws), 1), start)], axis=1)
+    worth = distinct_worth(draws + since, pools) - distinct_worth(since, pools)
+    worth = np.concatenate([worth, np.full((len(draws), 1), start)], axis=1)
     share = worth / total[:, None]
     return Inputs(np.log(share + SHARE_FLOOR), np.log(total / total_ref), np.log(time / time_ref), covariates)
 

@@ -14,8 +14,8 @@ DEFAULTS: dict[str, Any] = {
     "amplitude": 0.8,  # part of all draws moved to the domain in front
     "sweeps": 2,
     "enough": 0.97,  # after one sweep: probability that the plan ends better, for which the next is left out
-    "plateau": 0.02,  # fall of log loss per log draw below which nothing is being learnt yet
-    "plateau_until": 0.15,  # part of the budget after which probing begins all the same
+    "plateau": 0.08,  # fall of log loss per log draw below which nothing is being learnt yet
+    "plateau_until": 0.2,  # part of the budget after which probing begins all the same
     "caution": 1.0,  # standard deviations taken off a predicted gain
     "sure": 0.93,  # least probability that the plan ends better than the baseline
     "sure_gift": 0.5,  # what a domain that is raised for others' sake must surely give them, mean draw 1

@@ -51,7 +51,7 @@ class Planning(BasePolicy):
         for name, share in state.weights.items():
             spent[name] = spent.get(name, 0.0) + share * ahead
         known = None if last.lr_sum is None else self.lr_plan
-        time, anneal = final_time(known, self.budget, law.time_ref)
+        time, anneal = final_time(known, self.budget, law.time_since + law.time_ref)
         domains = sorted(self.domains, key=lambda domain: domain.name)
         return make_problem(
             law,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from policies.allocation.plan import scores
-from policies.history import History, Row
+from policies.history import History, Row, Since
 from policies.intake import decision_position
 from policies.laws import JointLaw, Rows, WarmStart, fit_rows
 from policies.laws.fading import Fading, fading
@@ -67,7 +67,7 @@ class LawPolicy(Planning):
         law, warm, trouble = self._fit(rows, state)
         state = dataclasses.replace(state, warm=warm, refits=state.refits + 1, fitted_at=self._last.position)
         if (faded := self._faded(position, law, rows, state)) is not None:
-            state = self._anew(position, int(faded.since), str(faded), state)
+            state = self._anew(position, self._history.at(faded.since), str(faded), state)
             probes, law = self._sweeps(state), None
         decision = self._within_caps(self._answer(position, law, trouble, probes, state, rows))
         if decision.reason == "refit" and probes.front(position):
@@ -97,9 +97,14 @@ class LawPolicy(Planning):
         if not changed or position >= self.budget:
             return dataclasses.replace(state, watch=watch)
         state = dataclasses.replace(state, watch=watch)
-        return self._anew(position, self._last.position, loss_changed(changed), state)
+        return self._anew(position, self._here(), loss_changed(changed), state)
 
-    def _anew(self, position: int, since: int, changed: str, state: State) -> State:
+    def _here(self) -> Since:
+        """Where the latest report stands."""
+        assert self._last is not None
+        return Since(self._last.position, {**self._history.left, **self._last.draws}, self._last.lr_sum)
+
+    def _anew(self, position: int, since: Since, changed: str, state: State) -> State:
         """The state in which only what was reported after `since` counts, and probing begins at `position`."""
         return dataclasses.replace(
             state,
@@ -159,11 +164,14 @@ class LawPolicy(Planning):
         """The state once it is known when the sweeps begin: after the start, and not on a plateau."""
         latest = self.options["plateau_until"] * self.budget
         warm = min(warm_up_end(self.lr_plan), latest)
-        if state.probe_from is not None or position < max(self.interval, self.options["start"] * self.budget, warm):
+        first = max(self.interval, self.options["start"] * self.budget, warm)
+        if state.probe_from is not None or position < first:
             return state
         if position < latest and self._on_plateau():
             return state
-        return dataclasses.replace(state, probe_from=position)
+        if position < first + self.interval:
+            return dataclasses.replace(state, probe_from=position)
+        return dataclasses.replace(state, probe_from=position, origin=position, since=self._here(), warm=None)
 
     def _sweeps(self, state: State) -> ProbePlan:
         """Who is in front when; empty where nobody is to be, or the run is too short."""

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from policies.history import FIRST, Since
 from policies.laws import WarmStart
 from policies.transfer_law.change import Watch
 
@@ -14,13 +15,13 @@ from policies.transfer_law.change import Watch
 class State:
     """What one decision hands to the next, apart from the history.
 
-    warm: where the next fit starts; probe_from: first draw of the probing sweeps, None before that
-    is known; weights: the mixture in use; away: it has left the baseline for a plan's sake; fitted_at:
-    position of the report that was last fitted to; watch: for domains that change; since: position from which
-    on reports are fitted to; origin: position from which the sweeps' share of the budget counts; fronts: whom
-    the sweeps put in front, None for all; alarms: changes noticed so far; changed: the latest in words;
-    probe_to: position at which the sweeps were ended since the law was sure; left: position from which on the
-    mixture has been away from the baseline.
+    warm: where the next fit starts; probe_from: first draw of the probing sweeps, None before that is known;
+    weights: the mixture in use; away: it has left the baseline for a plan's sake; fitted_at: position of the
+    report that was last fitted to; watch: for domains that change; since: where a plateau ended or something
+    changed: only what came later is fitted to; origin: position from which the sweeps' share of the budget
+    counts; fronts: whom the sweeps put in front, None for all; alarms: changes noticed so far; changed: the
+    latest in words; probe_to: position at which the sweeps were ended since the law was sure; left: position
+    from which on the mixture has been away from the baseline.
     """
 
     warm: WarmStart | None
@@ -30,7 +31,7 @@ class State:
     refits: int
     fitted_at: int
     watch: Watch = dataclasses.field(default_factory=Watch)
-    since: int = 0
+    since: Since = FIRST
     origin: int = 0
     fronts: tuple[str, ...] | None = None
     alarms: int = 0
@@ -47,7 +48,7 @@ class State:
             "refits": self.refits,
             "fitted_at": self.fitted_at,
             "watch": self.watch.to_dict(),
-            "since": self.since,
+            "since": dataclasses.asdict(self.since),
             "origin": self.origin,
             "fronts": None if self.fronts is None else list(self.fronts),
             "alarms": self.alarms,
@@ -61,6 +62,8 @@ class State:
         values = dict(body)
         values["warm"] = None if body["warm"] is None else WarmStart.from_dict(body["warm"])
         values["watch"] = Watch.from_dict(body["watch"]) if "watch" in body else Watch()
+        since = body.get("since", 0)  # a position in dumps of before laws counted from there
+        values["since"] = Since.from_dict(since) if isinstance(since, Mapping) else Since(since, {}, 0.0)
         values["fronts"] = None if body.get("fronts") is None else tuple(body["fronts"])
         if not isinstance(body.get("changed", ""), str):  # names of targets in dumps of before hubs could fade
             values["changed"] = loss_changed(body["changed"]) if body["changed"] else ""
