@@ -167,7 +167,7 @@ class LawPolicy(Planning):
         first = max(self.interval, self.options["start"] * self.budget, warm)
         if state.probe_from is not None or position < first:
             return state
-        if position < latest and self._on_plateau():
+        if position < latest and self._on_plateau(first):
             return state
         if position < first + self.interval:
             return dataclasses.replace(state, probe_from=position)
@@ -196,11 +196,11 @@ class LawPolicy(Planning):
         """Whether the run has reports enough for a law to be held against what follows."""
         return self.budget >= FEWEST * self.interval
 
-    def _on_plateau(self) -> bool:
+    def _on_plateau(self, first: float) -> bool:
         rows = [*self._history.rows, *([] if self._last is None else [Row.of(self._last)])]
         rows = [row for row in rows if row.log_loss]
         levels = [math.fsum(row.log_loss.values()) / len(row.log_loss) for row in rows]
-        return on_plateau([row.position for row in rows], levels, self.options["plateau"])
+        return on_plateau([row.position for row in rows], levels, self.options["plateau"], first=first)
 
     def _fit(self, rows: Rows, state: State) -> tuple[JointLaw | None, WarmStart | None, str]:
         """The law and the start for the next fit, or None and why there is none.

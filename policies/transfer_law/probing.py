@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from policies.bounds import within_bounds
 from policies.records import Domain
 
+PASSED = 0.97  # of its fastest fall: from there on it slows down
 LONGEST = 0.34  # of a short run at most this part is spent on start and probing
 
 
@@ -110,17 +111,28 @@ def probe_mixture(
     return within_bounds(mixed, domains)
 
 
-def on_plateau(positions: Sequence[float], levels: Sequence[float], slowest: float) -> bool:
-    """Whether the mean log loss falls by less than `slowest` per unit of log position, by its last half.
+def on_plateau(positions: Sequence[float], levels: Sequence[float], slowest: float, *, first: float = 0.0) -> bool:
+    """Whether the mean log loss has not begun to fall as it will from now on.
 
-    MAE training can stay on a plateau before it starts to learn; what is probed there says nothing
-    about later. With fewer than two values nothing can be said: not a plateau.
+    MAE training can stay on a plateau before it starts to learn; what is probed there says nothing about
+    later. What counts is the fall per unit of log position over the last half of the run so far, at each
+    position from `first` on: as long as it is less than `slowest`, nothing is being learnt. After that it
+    rises above what a power law shows, and only when it has passed its peak is the plateau left behind.
+    With fewer than two values nothing can be said: not a plateau.
     """
-    half = positions[-1] / 2 if positions else 0.0
-    first = next((k for k, position in enumerate(positions) if position >= half), 0)
-    if len(positions) < 2 or first >= len(positions) - 1:
-        first = max(len(positions) - 2, 0)
-    if len(positions) < 2 or positions[first] <= 0:
+    falls = [fall for end, fall in _falls(positions, levels) if end >= first]
+    if not falls or min(falls) >= slowest:
         return False
-    run = math.log(positions[-1] / positions[first])
-    return run > 0 and (levels[first] - levels[-1]) / run < slowest
+    return falls[-1] < slowest or falls[-1] >= PASSED * max(falls)
+
+
+def _falls(positions: Sequence[float], levels: Sequence[float]) -> list[tuple[float, float]]:
+    """(position, fall of the level per unit of log position over the half before it)."""
+    found, half = [], 0
+    for end in range(1, len(positions)):
+        while half < end - 1 and positions[half] < positions[end] / 2:
+            half += 1
+        if 0 < positions[half] < positions[end]:
+            fall = (levels[half] - levels[end]) / math.log(positions[end] / positions[half])
+            found.append((positions[end], fall))
+    return found
