@@ -95,6 +95,18 @@ def test_plateau_is_waited_out():
     assert not on_plateau([100, 200, 400], [0.0, -0.1, -0.2], 0.02)
 
 
+def test_a_plateau_is_left_behind_when_the_fall_after_it_slows_down():
+    positions = [100.0 * 2**k for k in range(7)]
+    falls = [0.0, 0.01, 0.4, 0.9, 0.5, 0.3]  # of the mean log loss, while the position doubles
+    levels = [0.0, *(-sum(falls[: k + 1]) for k in range(6))]
+    waits = [on_plateau(positions[:k], levels[:k], 0.08) for k in range(1, 8)]
+    assert waits == [False, True, True, True, True, False, False]
+    steady = [-0.2 * k for k in range(7)]
+    assert not any(on_plateau(positions[:k], steady[:k], 0.08) for k in range(1, 8)), "a power law is no plateau"
+    late = [on_plateau(positions[:k], levels[:k], 0.08, first=500.0) for k in range(1, 8)]
+    assert late == [False] * 7, "what is slow while the learning rate comes up is none"
+
+
 def test_short_runs_probe_less():
     full = plan_probes("abcde", first=400, budget=10_000, interval=200, until=0.2, sweeps=2)
     assert full.order == tuple((name,) for name in "abcdeedcba")
