@@ -24,13 +24,15 @@ class Rules:
 
     caution: standard deviations taken off a predicted gain when mixtures are compared; sure: least
     probability that the plan ends better than the baseline; least_gain: smallest predicted gain
-    worth a change; step: most of the mixture that may move at once (total variation).
+    worth a change; step: most of the mixture that may move at once (total variation); partly: whether a
+    part of the way will do where the whole is not sure enough.
     """
 
     caution: float
     sure: float
     least_gain: float
     step: float
+    partly: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +60,10 @@ def as_interval(mean: float, sd: float) -> Interval:
     return Interval(mean, mean - _Z90 * sd, mean + _Z90 * sd)
 
 
-def cautious_plan(problem: Problem, caution: float, bar: float) -> tuple[Array, float, float, tuple[str, ...]]:
+def cautious_plan(problem: Problem, caution: float, bar: float | None) -> tuple[Array, float, float, tuple[str, ...]]:
     """The point on the way from the baseline to the optimum with the largest mean - caution * sd gain.
 
-    Of those that are better than the baseline with probability `bar`, if any is. The gain is concave
+    Of those that are better than the baseline with probability `bar`, if it is given and any is. The gain is concave
     along that way and its uncertainty nearly linear, so an unsure law goes a part of the way and a
     useless one stays at the baseline.
     """
@@ -72,7 +74,7 @@ def cautious_plan(problem: Problem, caution: float, bar: float) -> tuple[Array, 
     for fraction in FRACTIONS:
         mixture = (1.0 - fraction) * base + fraction * best
         choices.append((mixture, *_gain(problem, mixture)))
-    sure = [choice for choice in choices[1:] if probability(*choice[1:]) >= bar]
+    sure = [choice for choice in choices[1:] if bar is not None and probability(*choice[1:]) >= bar]
     mixture, mean, sd = max(sure or choices, key=lambda choice: choice[1] - caution * choice[2])
     return mixture, mean, sd, binding(problem, mixture, found, labels)
 
@@ -93,7 +95,7 @@ def choose(problem: Problem, current: Array, rules: Rules, *, away: bool) -> Cho
     to stay is lower, so that noise does not throw the mixture to and fro.
     """
     bar = rules.sure if not away else rules.sure - STAY
-    aim, mean, sd, bound = cautious_plan(problem, rules.caution, bar)
+    aim, mean, sd, bound = cautious_plan(problem, rules.caution, bar if rules.partly else None)
     better = probability(mean, sd) if mean else 0.0
     base = problem.feasible.mixture(problem.feasible.cost_shares(problem.baseline))
     if mean < rules.least_gain or better < bar:

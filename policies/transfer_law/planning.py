@@ -90,7 +90,8 @@ class Planning(BasePolicy):
     def _led(
         self, plain: Decision, problem: Problem, hubs: HubScores, state: State, sure: float | None = None
     ) -> Decision:
-        """The law decides; the baseline is left where the plan is better with probability `sure`."""
+        """The law decides; the baseline is left where the plan is better with probability `sure`. If that is given,
+        only for the whole of it: a small step that is sure is no reason to know no more."""
         names = problem.feasible.names
         before = self._rest(state)
         rules = self._rules(plain.position, sure)
@@ -119,8 +120,8 @@ class Planning(BasePolicy):
         """The trust region is a pace per draw, so that many small intervals are no bolder than few."""
         earlier = self._history.rows[-1].position if self._history.rows else 0.0
         step = self.options["pace"] * min(position - earlier, 4 * self.interval) / self.budget
-        sure = self.options["sure"] if sure is None else sure
-        return Rules(self.options["caution"], sure, self.options["least_gain"], min(step, 1.0))
+        bar = self.options["sure"] if sure is None else sure
+        return Rules(self.options["caution"], bar, self.options["least_gain"], min(step, 1.0), sure is None)
 
     def _ordered(self, weights: Mapping[str, float]) -> dict[str, float]:
         return {name: weights[name] for name in self.names}
