@@ -83,6 +83,7 @@ def measure(domains: int, count: int) -> RefitCost:
     state["last"], state["decision"], state["state"]["history"] = early[-1].to_dict(), probed, history.to_dict()
     for part in ("then", "now"):
         state["state"][part]["probe_from"] = int(0.03 * policy.budget / INTERVAL) * INTERVAL
+        state["state"][part].update(away=True, left=int(0.25 * policy.budget / INTERVAL) * INTERVAL)
     policy = load_policy(state)
     spent = []
     for report in late:
