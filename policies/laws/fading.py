@@ -32,7 +32,7 @@ from policies.laws.runs import whiten
 Array = NDArray[np.float64]
 
 PRIOR = 0.5  # sd of c before the data
-CANDIDATES = 16  # positions tried
+CANDIDATES = 12  # positions tried
 SETTLED = 0.07  # of all draws planned: a change is looked for so long after the hub was raised
 AFTER = 3  # rows that a change must have behind it
 CLEAR, LEAST = 6.0, 0.5  # z^2 above that of a change right at the start; least part that is lost
@@ -69,7 +69,7 @@ def fading(
     late = total[tried] >= left + SETTLED * budget
     if not columns or not late.any():
         return None
-    early = tried[~late][:: max(1, int((~late).sum()) // 4)]
+    early = tried[~late][:: max(1, int((~late).sum()) // 3)]
     some = tried[late]
     some = some[np.unique(np.linspace(0, some.size - 1, CANDIDATES).astype(int))]
     z, lost = _scores(rows, law, warm, np.concatenate([early, some]), columns)
