@@ -84,11 +84,15 @@ class LawPolicy(Planning):
         return decision
 
     def _faded(self, position: int, law: JointLaw | None, rows: Rows, state: State) -> Fading | None:
-        """A domain that the plan has raised and that gives others less since."""
+        """A domain that the plan has raised and that gives others less since; None too where that cannot be told."""
         if law is None or state.warm is None or state.left is None or not self.transfer or position >= self.budget:
             return None
         raised = [name for name, share in state.weights.items() if share > RAISED * self.baseline.get(name, math.inf)]
-        return fading(rows, law, state.warm, raised, left=state.left, budget=self.budget)
+        try:
+            with np.errstate(all="ignore"):
+                return fading(rows, law, state.warm, raised, left=state.left, budget=self.budget)
+        except np.linalg.LinAlgError:
+            return None
 
     def _watched(self, position: int, state: State) -> State:
         """The state after a look for change: what was learnt before one is forgotten, and probing begins anew."""

@@ -39,14 +39,14 @@ def cumulative(story: Story, positions: Floats, names: Sequence[str]) -> Floats:
 
 
 def law_curves(story: Story, points: int = 64) -> dict[str, Curve]:
-    """The last law along the run's own path, from the first report to the end of the budget.
+    """The last law along the run's own path, from the first report that it was fitted to, to the end of the budget.
 
     Empty for a policy without a law. Beyond the last report the last mixture is kept.
     """
     if story.law is None or not story.reports:
         return {}
     first = max(1.0, float(min(r.position for r in story.reports if r.position > 0 or len(story.reports) == 1)))
-    positions = np.geomspace(first, float(max(story.budget, story.reached)), points)
+    positions = np.geomspace(max(first, story.law.burn_in), float(max(story.budget, story.reached)), points)
     draws = cumulative(story, positions, story.law.domains)
     time, annealing = rates(story, positions)
     rows = []

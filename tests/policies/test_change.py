@@ -76,6 +76,20 @@ def test_a_hub_that_stops_giving_is_noticed_and_does_no_harm():
     assert world.score() < uniform.score() + 0.002
 
 
+@pytest.mark.timeout(300)
+def test_a_hub_that_fades_without_a_jump_is_noticed_and_named():
+    world = make_world("drift_change", 5, seed=8001, noise=0.01)
+    uniform = world.fresh()
+    while uniform.position < uniform.budget:
+        uniform.advance({d.name: 0.2 for d in uniform.domains}, uniform.interval)
+    decisions = follow(world, make_policy("transfer_law", world.domains, world.budget, interval=world.interval))
+    said = [d for d in decisions if "draws of d0 have given others about" in d.detail]
+    assert max(d.weights["d0"] for d in decisions if d.reason == "refit") > 0.4, "it was raised ..."
+    assert world.spec.changes[0] < said[0].position <= world.spec.changes[0] + 0.15 * world.budget
+    assert all(d.weights["d0"] <= 0.21 for d in decisions[-10:]), "... and is no more"
+    assert world.score() < uniform.score() + 0.002
+
+
 def fronts(joins_after: int) -> list[str]:
     """Who is in front at each of 29 intervals ("" for nobody) when `us` joins after so many reports."""
     domains, interval = [Domain(name) for name in NAMES], 100
