@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import socket
+import time
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -16,6 +18,9 @@ from service.journal.engine import settled
 
 STORE = "sqlite:///isthmus.db"
 STORE_VARIABLE = "ISTHMUS_STORE"
+
+
+LET_GO_SECONDS = 10.0  # for which a port may still be held by what a killed service left behind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,16 +55,26 @@ class Asked:
         return f"http://{host}:{self.port}"
 
     def check_port(self) -> None:
-        """Raise `BadConfig` where another program listens already."""
+        """Raise `BadConfig` where another program listens already, also after a moment: what a killed service
+        left behind lets go of its port only when it has noticed."""
+        until = time.monotonic() + LET_GO_SECONDS
+        while (trouble := self._trouble()) is not None:
+            if trouble.errno != errno.EADDRINUSE or time.monotonic() >= until:
+                raise BadConfig(
+                    f"{self.where} cannot be listened at ({trouble.strerror}); end what uses it, "
+                    "or choose another --port"
+                ) from trouble
+            time.sleep(0.2)
+
+    def _trouble(self) -> OSError | None:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         with socket.socket(family) as one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 one.bind((self.host, self.port))
             except OSError as error:
-                raise BadConfig(
-                    f"{self.where} cannot be listened at ({error.strerror}); end what uses it, or choose another --port"
-                ) from error
+                return error
+        return None
 
 
 def settled_store(given: str | None) -> str:
