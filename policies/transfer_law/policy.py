@@ -275,7 +275,7 @@ class LawPolicy(Planning):
             if state.changed:
                 text += f", as {state.changed}"
             return mixture, "probe", text
-        if state.changed and not probes.order:
+        if self.transfer and state.changed and not probes.order:
             text = f"{state.changed}, and it is too late to probe anew; the baseline mixture is kept"
             return self.baseline, "kept: law not identified", text
         if law is None:

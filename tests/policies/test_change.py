@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from policies import Domain, LossReport, load_policy, make_policy, make_world
+from policies.history import FIRST, Since
+from policies.tournament.rollout import hold
 from policies.transfer_law.change import BAR, CLIP, DRIFT, Forecast, Watch
+from policies.transfer_law.state import State
 
 NAMES = ("ct", "mr", "pet")
 
@@ -62,13 +65,18 @@ def follow(world, policy):
     return decisions
 
 
+def led_through(seed):
+    """`drift_change` led by `transfer_law` to its end, the decisions, and the same world under uniform."""
+    world = make_world("drift_change", 5, seed=seed, noise=0.01)
+    uniform = world.fresh()
+    hold(uniform, lambda domains: {domain.name: 1 / len(domains) for domain in domains}, uniform.budget)
+    policy = make_policy("transfer_law", world.domains, world.budget, interval=world.interval)
+    return world, follow(world, policy), uniform
+
+
 @pytest.mark.timeout(300)
 def test_a_hub_that_stops_giving_is_noticed_and_does_no_harm():
-    world = make_world("drift_change", 5, seed=2001, noise=0.01)
-    uniform = world.fresh()
-    while uniform.position < uniform.budget:
-        uniform.advance({d.name: 0.2 for d in uniform.domains}, uniform.interval)
-    decisions = follow(world, make_policy("transfer_law", world.domains, world.budget, interval=world.interval))
+    world, decisions, uniform = led_through(2001)
     at = world.spec.changes[0]
     before, after = ([d for d in decisions if (d.position < at) is side] for side in (True, False))
     assert max(d.weights["d4"] for d in before) > 0.5  # the hub was found ...
@@ -78,16 +86,32 @@ def test_a_hub_that_stops_giving_is_noticed_and_does_no_harm():
 
 @pytest.mark.timeout(300)
 def test_a_hub_that_fades_without_a_jump_is_noticed_and_named():
-    world = make_world("drift_change", 5, seed=8001, noise=0.01)
-    uniform = world.fresh()
-    while uniform.position < uniform.budget:
-        uniform.advance({d.name: 0.2 for d in uniform.domains}, uniform.interval)
-    decisions = follow(world, make_policy("transfer_law", world.domains, world.budget, interval=world.interval))
+    world, decisions, uniform = led_through(8001)
     said = [d for d in decisions if "draws of d0 have given others about" in d.detail]
     assert max(d.weights["d0"] for d in decisions if d.reason == "refit") > 0.4, "it was raised ..."
     assert world.spec.changes[0] < said[0].position <= world.spec.changes[0] + 0.15 * world.budget
     assert all(d.weights["d0"] <= 0.21 for d in decisions[-10:]), "... and is no more"
     assert world.score() < uniform.score() + 0.002
+
+
+def test_own_law_which_never_probes_may_lead_again_after_a_change():
+    world = make_world("drift_change", 5, seed=8002, noise=0.01)
+    policy = make_policy("own_law", world.domains, world.budget, interval=world.interval)
+    decisions = []
+    while world.position < world.budget:
+        decisions.append(policy.propose())
+        policy.observe(world.advance(decisions[-1].weights, world.interval))
+    assert policy.dump()["state"]["now"]["changed"] == "the loss of d2 has changed"
+    assert any(d.reason == "refit" for d in decisions if d.position > world.spec.changes[0] + 3 * world.interval)
+
+
+def test_a_state_of_before_hubs_could_fade_is_read():
+    old = State(None, 600, {"ct": 1.0}, False, 3, 4_000, alarms=1).to_dict()
+    del old["left"]
+    read = State.from_dict({**old, "since": 4_000, "changed": ["ct", "mr"]})
+    assert (read.since, read.changed, read.left) == (Since(4_000, {}, 0.0), "the loss of ct, mr has changed", None)
+    assert State.from_dict({**old, "since": 0, "changed": []}).since == FIRST
+    assert State.from_dict(read.to_dict()) == read
 
 
 def fronts(joins_after: int) -> list[str]:
