@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.laws.form import ALPHA, BETA, FLOOR, FREE_TIME, HEAD, LATE, SCALE, SHARE_FLOOR, mixing_power
-from policies.laws.pools import distinct_worth, worth_slopes
+from policies.laws.pools import worth_since, worth_slopes
 
 Array = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class Excess:
 
 def excess(theta: Array, kind: str, n: Array, end: End) -> Excess:
     """`Excess` of the parameters `theta` (B, P) of a family of the given `kind` at final draws n (K,)."""
-    worth = distinct_worth(n, end.pools) - distinct_worth(end.since, end.pools)
+    worth = worth_since(n, end.since, end.pools)
     slope, curve, _ = worth_slopes(n, end.pools)
     share = worth / end.total + SHARE_FLOOR
     q = theta[:, SCALE] - (np.exp(theta[:, BETA]) * end.log_time if kind in FREE_TIME else 0.0)

@@ -65,7 +65,7 @@ def fading(
     total = rows.total + np.sum(rows.since)
     rows, total = rows.keep(total >= law.burn_in), total[total >= law.burn_in]
     columns = [j for j, name in enumerate(rows.domains) if name in raised]
-    tried = np.flatnonzero((total >= left) & (total <= total[-1 - AFTER] if len(total) > AFTER else False))
+    tried = np.flatnonzero(total[:-AFTER] >= left)
     late = total[tried] >= left + SETTLED * budget
     if not columns or not late.any():
         return None

@@ -24,6 +24,11 @@ def distinct_worth(draws: Array | float, pools: Array, repeat: float = REPEAT_EP
     return np.asarray(np.where(over > 0, beyond, draws))
 
 
+def worth_since(draws: Array, since: Array | float, pools: Array) -> Array:
+    """Distinct draws that the draws from `since` on, up to cumulative `draws`, are worth."""
+    return distinct_worth(draws, pools) - distinct_worth(since, pools)
+
+
 def worth_slopes(draws: Array | float, pools: Array, repeat: float = REPEAT_EPOCHS) -> tuple[Array, Array, Array]:
     """dS/dn, d2S/dn2 and dS/dU of `distinct_worth`; 0 for dS/dU where the pool is not exhausted."""
     over = np.maximum(draws / pools - 1.0, 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policies.laws.form import COVARIATES, SHARE_FLOOR, Inputs
-from policies.laws.pools import distinct_worth
+from policies.laws.pools import worth_since
 from policies.records import BadReport, BadSetup
 
 Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Rows:
     @property
     def worth(self) -> Array:
         """(N, K): distinct draws that `draws` are worth."""
-        return distinct_worth(self.draws + self.since, self.pools) - distinct_worth(self.since, self.pools)
+        return worth_since(self.draws + self.since, self.since, self.pools)
 
 
 def make_inputs(
@@ -83,8 +83,7 @@ def make_inputs(
 ) -> Inputs:
     """`Inputs` of draws (N, K) since `since`; `start` is the unit of what the model knew by then, in draws."""
     total = draws.sum(axis=1)
-    worth = distinct_worth(draws + since, pools) - distinct_worth(since, pools)
-    worth = np.concatenate([worth, np.full((len(draws), 1), start)], axis=1)
+    worth = np.concatenate([worth_since(draws + since, since, pools), np.full((len(draws), 1), start)], axis=1)
     share = worth / total[:, None]
     return Inputs(np.log(share + SHARE_FLOOR), np.log(total / total_ref), np.log(time / time_ref), covariates)
 

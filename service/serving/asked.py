@@ -18,8 +18,6 @@ from service.journal.engine import settled
 
 STORE = "sqlite:///isthmus.db"
 STORE_VARIABLE = "ISTHMUS_STORE"
-
-
 LET_GO_SECONDS = 10.0  # for which a port may still be held by what a killed service left behind
 
 

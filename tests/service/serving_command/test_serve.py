@@ -6,6 +6,7 @@ import concurrent.futures
 import re
 import signal
 import socket
+import threading
 from pathlib import Path
 
 import httpx
@@ -79,6 +80,16 @@ def test_the_store_is_absolute_and_its_password_hidden(tmp_path: Path, monkeypat
 def test_options_that_cannot_be(options: dict[str, int], words: str) -> None:
     with pytest.raises(BadConfig, match=words):
         Asked(**options)  # type: ignore[arg-type]
+
+
+def test_a_port_that_is_let_go_of_in_a_moment_is_waited_for() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        asked = Asked(port=taken.getsockname()[1])
+        threading.Timer(0.5, taken.close).start()
+        asked.check_port()
+    assert taken.fileno() == -1, "it was checked only after the other had let go"
 
 
 def test_one_sentence_where_something_is_wrong(tmp_path: Path) -> None:
