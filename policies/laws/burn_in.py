@@ -14,6 +14,9 @@ CANDIDATES = (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.27, 0.35)  # fractions of
 EXPONENTS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
 LEAST = 6  # rows that the warm-up must leave
 LONGEST = 0.6  # part of the draws so far that a warm-up may take
+ALIKE = 1e-3  # mean squared distance of shares below which they are the same
+FLAT = 0.5  # part of the later fall per log draw below which losses count as flat
+GIVEN_UP = 0.05  # part of what the run shows of mixtures that may go with them
 SPOILT = 1.5  # later rows fitted so much worse with the early rows than without
 
 
@@ -46,12 +49,42 @@ def _warm_up(rows: Rows) -> int:
     return first if rows.total[first] <= LONGEST * rows.total[-1] else 0
 
 
+def _before_mixtures(rows: Rows) -> int:
+    """The last row before which hardly any of what the run shows of mixtures lies: how far the shares of each stretch
+    are from those of the whole, squared, by draws."""
+    step = np.diff(rows.draws, axis=0, prepend=0.0)
+    drawn = step.sum(axis=1, keepdims=True)
+    lean = step / np.maximum(drawn, 1e-12) - rows.draws[-1] / rows.total[-1]
+    shown = np.cumsum((drawn * lean**2).sum(axis=1))
+    return int(np.searchsorted(shown, GIVEN_UP * shown[-1] + ALIKE * rows.total[-1], side="right"))
+
+
+def _flat(rows: Rows, row: int) -> bool:
+    """Whether losses fell per log draw until `row` less than half as fast as after it; along a power law they fall
+    faster. Medians over the targets."""
+    fell = []
+    for part in (slice(0, row + 1), slice(row, None)):
+        known = ~np.isnan(rows.log_loss[part])
+        known[:, known.sum(axis=0) < 2] = False
+        count = np.maximum(known.sum(axis=0), 1)
+        position = np.where(known, np.log(rows.total[part])[:, None], 0.0)
+        position = np.where(known, position - position.sum(axis=0) / count, 0.0)
+        slope = (position * np.where(known, rows.log_loss[part], 0.0)).sum(axis=0)
+        measured = known.any(axis=0)
+        if not measured.any():
+            return False
+        fell.append(-float(np.median(slope[measured] / (position**2).sum(axis=0)[measured])))
+    return fell[0] < FLAT * fell[1]
+
+
 def burn_in_row(rows: Rows) -> int:
     """First row to fit: the earliest whose inclusion does not spoil the fit of later losses.
 
     A plain power law in all draws is fitted from each candidate on and judged on the same late
-    rows, which every candidate contains. With fewer than 12 rows, or more than one run, nothing is
-    left out, but for the warm-up of the learning rate where it is known.
+    rows, which every candidate contains. It knows nothing of mixtures, so what probes do to the losses
+    spoils it too: what the run shows of mixtures is given up only where the losses were flat until then.
+    With fewer than 12 rows, or more than one run, nothing is left out, but for the warm-up of the learning
+    rate where it is known.
     """
     if np.unique(rows.run).size > 1:
         return 0
@@ -61,7 +94,8 @@ def burn_in_row(rows: Rows) -> int:
     total = rows.total
     candidates = sorted({max(warm, int(np.searchsorted(total, part * total[-1]))) for part in CANDIDATES})
     late = min(candidates[-1], len(total) - 6)
-    candidates = [row for row in candidates if row <= late]
+    latest = max(_before_mixtures(rows), warm)
+    candidates = [row for row in candidates if row <= late and (row <= latest or _flat(rows, row))]
     measured = (~np.isnan(rows.log_loss[late:])).sum(axis=0) >= 6
     if not measured.any():
         return 0

@@ -14,8 +14,8 @@ from policies.laws.solve import minimise
 
 Array = NDArray[np.float64]
 
-TEMPER, TEMPER_RUNS = 0.15, 0.5  # held-out residuals of one run, of many runs, are alike; each counts for so much
-LEAST_TRAIN, LEAST_HELD = 10, 4  # rows needed to leave any out
+TEMPER, TEMPER_RUNS = 0.3, 0.5  # held-out residuals of one run, of many runs, are alike; each counts for so much
+LEAST_TRAIN, LEAST_HELD = 7, 3  # rows needed to leave any out
 LONGEST_ODDS, LONGEST_RUNS = 3.0, 4.0  # in logs: no family is ever quite sure, from one run, from many
 USUAL, USUAL_DOF = 0.5, 5.0  # squared error in units of the Laplace variance, which weak priors make wide; in targets
 FARTHEST = 9.0  # and the most that one target may say

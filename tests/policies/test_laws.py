@@ -11,6 +11,7 @@ from policies import BadReport, BadSetup, JointLaw, fit_joint_law
 from policies.laws.burn_in import burn_in_row
 from policies.laws.form import COVARIATES, HEAD, KINDS, Inputs, log_loss
 from policies.laws.rows import from_arrays
+from policies.worlds import make_world
 from tests.policies.worlds import World
 
 REGMIX = Path(__file__).parents[3] / "shared" / "data" / "regmix"
@@ -103,14 +104,39 @@ def test_target_that_is_no_domain():
     assert np.argmax(law.transfer[0]) == 0, "the hub gives most to the mean of all"
 
 
-def test_plateau_is_left_out():
+def first_row(draws, losses):
+    return burn_in_row(
+        from_arrays(draws, losses, pools=None, time=None, sem=None, run=None, domains=None, targets=None)
+    )
+
+
+@pytest.mark.parametrize("length", [8, 12])
+def test_plateau_is_left_out(length):
     world = World("islands", 3, 0, 0.002)
     draws, losses = world.stream(1.0)
-    plateau = np.concatenate([np.repeat(losses[:1] * 1.02, 8, axis=0), losses[: len(losses) - 8]])
-    rows = from_arrays(draws, plateau, pools=None, time=None, sem=None, run=None, domains=None, targets=None)
-    assert 6 <= burn_in_row(rows) <= 18
-    plain = from_arrays(draws, losses, pools=None, time=None, sem=None, run=None, domains=None, targets=None)
-    assert burn_in_row(plain) <= 3
+    assert first_row(draws, losses) <= 3
+    plateau = np.concatenate([np.repeat(losses[:1] * 1.02, length, axis=0), losses[: len(losses) - length]])
+    assert length // 2 <= first_row(draws, plateau) <= 18, "though the mixtures were tried while it lasted"
+    even = np.cumsum(np.full_like(draws, draws[0].mean()), axis=0)
+    smooth = losses[0] * ((10 + np.arange(len(draws))) / 10.0)[:, None] ** -0.3
+    plateau = np.concatenate([np.repeat(smooth[:1], length, axis=0), smooth[: len(draws) - length]])
+    assert length - 2 <= first_row(even, plateau) <= 18
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_probes_are_not_taken_for_a_plateau(seed):
+    """Where losses are measured well, what probes do to them is far above the noise: a law without those rows knows
+    nothing of transfer."""
+    world = make_world("one_way_hubs", 5, seed=seed, noise=0.001)
+    hub = int(np.argmax(world.spec.truth.tau.sum(axis=0)))
+    uniform, eye = np.full(5, 0.2), np.eye(5)
+    mixtures = [uniform, uniform, *(0.04 + 0.8 * np.tile(eye, (2, 1))), *np.tile(0.05 + 0.75 * eye[hub], (13, 1))]
+    names = [domain.name for domain in world.domains]
+    reports = [world.advance(dict(zip(names, mixture, strict=True)), world.interval) for mixture in mixtures]
+    draws = np.array([[report.draws[name] for name in names] for report in reports])
+    losses = np.array([[report.eval_loss[name] for name in names] for report in reports])
+    assert first_row(draws, losses) <= 1
+    assert first_row(draws, np.where(np.arange(25)[:, None] % 3 == np.arange(5) % 3, losses, np.nan)) <= 1
 
 
 @pytest.mark.parametrize(("reports", "warm"), [(60, 6), (9, 3)])
