@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 # (median, sd of the logarithm). Transfer: 0.2 to 5 of the own weight on a pilot of real volumes, 0.03 to 0.25 in
 # tables of language models; exponents 0.2 to 0.4 in both.
 FLOOR_PRIOR = (0.4, 1.0)
-ALPHA_PRIOR = (0.35, 0.3)
+ALPHA_PRIOR = (0.35, 0.5)
 BETA_PRIOR = (0.35, 0.5)
 G_PRIOR = (0.9, 1.2)  # median, sd of the logit
 TRANSFER_PRIOR = (0.3, 1.8)

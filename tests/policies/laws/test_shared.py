@@ -41,7 +41,7 @@ def test_a_fit_leaves_a_bad_valley_when_it_has_to_hold_its_own():
     astray = []
     for theta in warm.thetas:
         theta = theta.copy()
-        theta[:, ALPHA] += 2.0
+        theta[:, ALPHA] += 1.5
         theta[:, HEAD:-1] += 3.0 * (1 - np.eye(4))
         astray.append(theta)
     warm = dataclasses.replace(warm, thetas=tuple(astray))
