@@ -15,7 +15,7 @@ EXPONENTS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
 LEAST = 6  # rows that the warm-up must leave
 LONGEST = 0.6  # part of the draws so far that a warm-up may take
 ALIKE = 1e-3  # mean squared distance of shares below which they are the same
-FLAT = 0.5  # part of the later fall per log draw below which losses count as flat
+FLAT = 0.25  # part of the later fall per log draw below which losses count as flat
 GIVEN_UP = 0.05  # part of what the run shows of mixtures that may go with them
 SPOILT = 1.5  # later rows fitted so much worse with the early rows than without
 
@@ -52,7 +52,7 @@ def _warm_up(rows: Rows) -> int:
 def _before_mixtures(rows: Rows) -> int:
     """The last row before which hardly any of what the run shows of mixtures lies: how far the shares of each stretch
     are from those of the whole, squared, by draws."""
-    step = np.diff(rows.draws, axis=0, prepend=0.0)
+    step = rows.steps()
     drawn = step.sum(axis=1, keepdims=True)
     lean = step / np.maximum(drawn, 1e-12) - rows.draws[-1] / rows.total[-1]
     shown = np.cumsum((drawn * lean**2).sum(axis=1))
@@ -60,7 +60,7 @@ def _before_mixtures(rows: Rows) -> int:
 
 
 def _flat(rows: Rows, row: int) -> bool:
-    """Whether losses fell per log draw until `row` less than half as fast as after it; along a power law they fall
+    """Whether losses fell per log draw until `row` less than a quarter as fast as after it; along a power law they fall
     faster. Medians over the targets."""
     fell = []
     for part in (slice(0, row + 1), slice(row, None)):
@@ -94,11 +94,15 @@ def burn_in_row(rows: Rows) -> int:
     total = rows.total
     candidates = sorted({max(warm, int(np.searchsorted(total, part * total[-1]))) for part in CANDIDATES})
     late = min(candidates[-1], len(total) - 6)
+    candidates = [row for row in candidates if row <= late]
     latest = max(_before_mixtures(rows), warm)
-    candidates = [row for row in candidates if row <= late and (row <= latest or _flat(rows, row))]
+    allowed = [row for row in candidates if row <= latest or _flat(rows, row)]
+    if allowed[-1] <= latest:  # no plateau: later rows do better only because they show fewer mixtures
+        candidates = allowed
     measured = (~np.isnan(rows.log_loss[late:])).sum(axis=0) >= 6
     if not measured.any():
         return 0
     error = [float(np.median(_late_error(total, rows.log_loss[:, measured], row, late))) for row in candidates]
-    best = min(error)
-    return next(row for row, err in zip(candidates, error, strict=True) if err <= SPOILT * best + 5e-4)
+    enough = SPOILT * min(error) + 5e-4
+    good = (row for row, err in zip(candidates, error, strict=True) if row in allowed and err <= enough)
+    return next(good, allowed[-1])

@@ -49,11 +49,15 @@ class Rows:
         by_row = ("draws", "log_loss", "sem", "time", "anneal", "count", "run")
         return dataclasses.replace(self, **{name: getattr(self, name)[which] for name in by_row})
 
-    def recency(self) -> Array:
-        """(N, M): the target's own share since the row before, less its share of all draws so far."""
+    def steps(self) -> Array:
+        """(N, K): draws since the row before of the same run."""
         before = np.zeros_like(self.draws)
         before[1:] = np.where((self.run[1:] == self.run[:-1])[:, None], self.draws[:-1], 0.0)
-        step = self.draws - before
+        return self.draws - before
+
+    def recency(self) -> Array:
+        """(N, M): the target's own share since the row before, less its share of all draws so far."""
+        step = self.steps()
         recent = step / np.maximum(step.sum(axis=1, keepdims=True), 1e-12)
         lead = recent - self.draws / self.total[:, None]
         return np.where(self.own >= 0, lead[:, np.maximum(self.own, 0)], 0.0)
