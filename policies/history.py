@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from policies import products
 from policies.laws import Rows
 from policies.laws.rates import fallen
 from policies.records import Domain, LossReport
@@ -94,10 +95,11 @@ FIRST = Since(0.0, {}, 0.0)
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """Rows in order of position, and each domain's draws when it was last heard of."""
+    """Rows in order of position, each domain's draws when it was last heard of, and groups of gradient products."""
 
     rows: tuple[Row, ...] = ()
     left: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    products: tuple[products.Group, ...] = ()
 
     def append(self, report: LossReport) -> History:
         """A longer history; beyond the limit the two rows nearest in log position become one."""
@@ -106,7 +108,7 @@ class History:
             ratios = [b.position / max(a.position, 1.0) for a, b in itertools.pairwise(rows)]
             k = int(np.argmin(ratios[:-1]))  # the latest report stays as it is
             rows = (*rows[:k], rows[k].merged(rows[k + 1]), *rows[k + 2 :])
-        return History(rows, {**self.left, **report.draws})
+        return History(rows, {**self.left, **report.draws}, products.append(self.products, report))
 
     def at(self, total: float) -> Since:
         """Where the latest row with at most `total` draws stood."""
@@ -154,6 +156,13 @@ class History:
             np.zeros(len(rows), dtype=np.int64),
             before,
             time_since,
+            products.arrays(
+                self.products if last is None else products.append(self.products, last),
+                names,
+                targets,
+                after=since.position,
+                before=before,
+            ),
         )
         late = np.array([row.position > since.position for row in rows], dtype=np.bool_)
         return data.keep((data.total > 0) & (data.time > 0) & late)
@@ -170,8 +179,13 @@ class History:
         return time, fallen(position, time), since.lr_sum
 
     def to_dict(self) -> dict[str, Any]:
-        return {"rows": [dataclasses.asdict(row) for row in self.rows], "left": dict(self.left)}
+        return {
+            "rows": [dataclasses.asdict(row) for row in self.rows],
+            "left": dict(self.left),
+            "products": [dataclasses.asdict(group) for group in self.products],
+        }
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> History:
-        return cls(tuple(Row(**row) for row in body["rows"]), dict(body["left"]))
+        groups = tuple(products.Group(**group) for group in body.get("products", ()))
+        return cls(tuple(Row(**row) for row in body["rows"]), dict(body["left"]), groups)

@@ -36,6 +36,10 @@ def check_report(report: LossReport, domains: Sequence[str], targets: Sequence[s
     _check_known(report.eval_sem or {}, targets, "eval_sem", "target")
     for field in _BY_DOMAIN:
         _check_known(getattr(report, field) or {}, domains, field, "domain")
+    products = report.grad_dot or {}
+    _check_known(products, targets, "grad_dot", "target")
+    for target, row in products.items():
+        _check_known(row, domains, f"grad_dot of '{target}'", "domain")
 
 
 def _check_known(given: Iterable[str], known: Sequence[str], field: str, kind: str) -> None:

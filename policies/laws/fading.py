@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 
 from policies.laws.family import Setting, inflation
 from policies.laws.form import ALPHA, D, composition, log_loss
-from policies.laws.joint import JointLaw, WarmStart
+from policies.laws.joint import JointLaw
+from policies.laws.products import Belief
 from policies.laws.rows import Rows
 from policies.laws.runs import whiten
+from policies.laws.warm import WarmStart
 
 Array = NDArray[np.float64]
 
@@ -85,11 +87,14 @@ def _scores(
     rows: Rows, law: JointLaw, warm: WarmStart, since: NDArray[np.int64], columns: list[int]
 ) -> tuple[Array, Array]:
     """z and c (positions, columns) of a change right after each row of `since`, averaged over the families."""
+    rows = dataclasses.replace(rows, products=None)
     inputs = rows.inputs(law.total_ref, law.time_ref, law.start)
     alone = np.zeros((len(rows.targets), len(rows.draws)))
     z, c = np.zeros((since.size, len(columns))), np.zeros((since.size, len(columns)))
     for family, theta, hyper in zip(law.families, warm.thetas, warm.hypers, strict=True):
-        setting = Setting(rows, inputs, law.centre, family.name, True, alone, hyper).correlated(theta)
+        setting = Setting(rows, inputs, law.centre, family.name, True, alone, hyper, law.start, Belief()).correlated(
+            theta
+        )
         score, information = _score(setting, theta, law.noise, since, columns)
         information += PRIOR**-2
         z += family.weight * score / np.sqrt(information)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policies.laws import priors
 from policies.laws.form import Inputs, log_loss
+from policies.laws.products import Belief, Directions, directions
 from policies.laws.rows import Rows
 from policies.laws.runs import correlation, links, relative_error, whiten
 from policies.laws.solve import Batch, minimise, normal_equations
@@ -20,6 +22,7 @@ LEAST_LEFT = 0.25  # part of the rows that the parameters do not pay for, at lea
 ROW_TRUST = 5.0  # a row averaged over many reports counts for at most so many: the law is not exact
 INFLATION, MAX_INFLATION = 1.3, 12.0
 FAR_GUESS = 0.05  # noise assumed while still far from the fit
+DIRECTED = ("effective", "separable")  # families of one run, which gradient products can be compared with
 COLD, WARM = 50, 12  # most iterations from a cold start, and from the last refit
 CLOSE, CLOSE_WARM = 1e-6, 1e-5  # what a step must promise, relative to the cost: the next refit goes on
 ROUNDS, ROUNDS_RUNS = 8, 14  # noise, prior and parameters in turn, from a cold start: of one run, of many
@@ -30,7 +33,8 @@ class Setting:
     """One family's regression. rows and inputs agree row by row; centre (M,) is taken off the log losses.
 
     `rho` (M, N) is the correlation of a row's residual with that of the row before it (see `runs`);
-    `hyper` the prior that the targets share (see `priors`).
+    `hyper` the prior that the targets share (see `priors`); `start` the unit of what the model knew, in draws;
+    `belief` how far gradient products count beside the losses (see `products`).
     """
 
     rows: Rows
@@ -40,6 +44,16 @@ class Setting:
     transfer: bool
     rho: Array
     hyper: priors.Hyper
+    start: float
+    belief: Belief
+
+    @functools.cached_property
+    def directions(self) -> Directions | None:
+        """Reported gradient products as the fit takes them; None where there are none, or no transfer."""
+        rows = self.rows
+        if rows.products is None or not self.transfer or self.kind not in DIRECTED:
+            return None
+        return directions(rows.products, rows.pools, self.start, rows.since)
 
     def keep(self, which: NDArray[np.bool_]) -> Setting:
         """Only the rows `which`."""
@@ -70,17 +84,27 @@ class Setting:
         return root
 
     def model(self, theta: Array, which: NDArray[np.int64], jacobian: bool) -> tuple[Array, Array]:
-        """Fitted log losses of the targets `which`, whitened, and their Jacobian."""
+        """Fitted log losses of the targets `which`, whitened, then fitted products; and their Jacobian."""
         fitted, slopes = log_loss(theta, which, self.inputs, kind=self.kind, jacobian=jacobian)
         rho = self.rho[which]
-        return whiten(fitted, rho), whiten(slopes, rho) if jacobian else slopes
+        fitted, slopes = whiten(fitted, rho), whiten(slopes, rho) if jacobian else slopes
+        given = self.directions
+        if given is None:
+            return fitted, slopes
+        more, steeper = given.model(theta, which, self.kind, jacobian)
+        return np.concatenate([fitted, more], axis=1), np.concatenate([slopes, steeper], axis=1) if jacobian else slopes
 
     def batch(self, noise: Array, near: Array | None = None) -> Batch:
         """The M penalised problems: residuals in units of `noise` (M,), the prior's tails as they are `near` (M, P)."""
         middle = priors.centre(self.rows.own, self.hyper, kind=self.kind, transfer=self.transfer)
+        observed = whiten(self.observed, self.rho)
+        weight = (self.trust[:, None] / (noise * relative_error(self.rows.sem))).T
+        if (given := self.directions) is not None:
+            observed = np.concatenate([observed, given.observed], axis=1)
+            weight = np.concatenate([weight, given.weight(self.belief)], axis=1)
         return Batch(
-            whiten(self.observed, self.rho),
-            (self.trust[:, None] / (noise * relative_error(self.rows.sem))).T,
+            observed,
+            weight,
             middle,
             priors.precision(self.hyper, middle if near is None else near, self.rows.own),
             priors.free(self.rows.own, middle.shape, kind=self.kind, transfer=self.transfer),
@@ -89,13 +113,14 @@ class Setting:
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """theta (M, P), covariance (M, P, P), noise (M,): sd of a log residual; rho (M, N) and hyper: see `Setting`."""
+    """theta (M, P), covariance (M, P, P), noise (M,): sd of a log residual; the others: see `Setting`."""
 
     theta: Array
     covariance: Array
     noise: Array
     rho: Array
     hyper: priors.Hyper
+    belief: Belief
 
 
 def fit_family(setting: Setting, start: Array | None, noise: Array | None, *, anew: bool = False) -> Fit:
@@ -123,26 +148,48 @@ def fit_family(setting: Setting, start: Array | None, noise: Array | None, *, an
         setting, sd = _learn(setting.correlated(theta), theta, sd)
         batch = setting.batch(sd, theta)
         theta = minimise(setting.model, batch, theta, iterations=iterations, tolerance=close).theta
-    return Fit(theta, covariance(setting, batch, theta), sd, setting.rho, setting.hyper)
+    return Fit(theta, covariance(setting, batch, theta), sd, setting.rho, setting.hyper, setting.belief)
 
 
-def _at(setting: Setting, batch: Batch, theta: Array) -> tuple[Array, Array]:
-    """Residuals (M, N), NaN where not measured, and the Hessian (M, P, P) of the penalised cost."""
+def _at(setting: Setting, batch: Batch, theta: Array) -> tuple[Array, Array, Array, Array]:
+    """Residuals (M, N), NaN where not measured; gradient (M, P) of the losses' penalised cost; and what the losses and
+    the products say of the parameters (M, P, P)."""
     fitted, slopes = setting.model(theta, np.arange(len(theta)), True)
     residual = batch.observed - fitted
     scaled = np.where(np.isnan(residual), 0.0, residual) * batch.weight
-    return residual, normal_equations(batch, theta, scaled, slopes)[1]
+    index, rows = np.arange(theta.shape[1]), len(setting.rows.draws)
+    prior = np.where(batch.free, batch.precision, 1.0)
+
+    def equations(part: slice) -> tuple[Array, Array]:
+        some = dataclasses.replace(batch, observed=batch.observed[:, part], weight=batch.weight[:, part])
+        gradient, found = normal_equations(some, theta, scaled[:, part], slopes[:, part])
+        found[:, index, index] -= prior
+        return gradient, found
+
+    gradient, losses = equations(slice(0, rows))
+    products = equations(slice(rows, None))[1] if scaled.shape[1] > rows else np.zeros_like(losses)
+    return residual, gradient, losses, products
 
 
 def _learn(setting: Setting, theta: Array, sd: Array) -> tuple[Setting, Array]:
-    """The setting with the prior that the targets share, and the noise, as the fit `theta` shows them."""
+    """The setting with the prior that the targets share and the belief in products, and the noise, as the fit `theta`
+    shows them."""
     batch = setting.batch(sd, theta)
-    residual, hessian = _at(setting, batch, theta)
-    index = np.arange(theta.shape[1])
-    variance: Array = np.asarray(np.linalg.inv(hessian)[:, index, index], dtype=np.float64)
-    kept = (variance * np.where(batch.free, batch.precision, 1.0)).sum(axis=1)
+    residual, gradient, losses, products = _at(setting, batch, theta)
+    index, rows = np.arange(theta.shape[1]), len(setting.rows.draws)
+    alone = losses.copy()
+    alone[:, index, index] += np.where(batch.free, batch.precision, 1.0)
+    inverse = np.linalg.inv(alone + products)
+    variance: Array = np.asarray(inverse[:, index, index], dtype=np.float64)
     hyper = priors.learn(setting.hyper, theta, variance, batch.free, setting.rows.own, shape=setting.many)
-    return dataclasses.replace(setting, hyper=hyper), _noise(setting, residual, theta.shape[1] - kept)
+    belief = setting.belief
+    if (given := setting.directions) is not None:
+        decided = float(np.einsum("mpq,mqp->", inverse, products))
+        pull = float((gradient * np.linalg.solve(alone, gradient[:, :, None])[:, :, 0]).sum())
+        belief = belief.learnt(given.off(residual[:, rows:], decided), pull=pull, decided=decided)
+    spent = np.einsum("mpq,mqp->m", inverse, losses)
+    setting = dataclasses.replace(setting, hyper=hyper, belief=belief)
+    return setting, _noise(setting, residual[:, :rows], spent)
 
 
 def _noise(setting: Setting, residual: Array, spent: Array) -> Array:
@@ -166,10 +213,9 @@ def _spread(residual: Array) -> float:
 
 def covariance(setting: Setting, batch: Batch, theta: Array) -> Array:
     """Laplace: inverse of (data precision, tempered for correlated residuals) + prior precision."""
-    residual, hessian = _at(setting, batch, theta)
+    residual, _, losses, products = _at(setting, batch, theta)
     index = np.arange(theta.shape[1])
-    hessian[:, index, index] -= np.where(batch.free, batch.precision, 1.0)
-    hessian /= inflation(residual)[:, None, None]
+    hessian = losses / inflation(residual[:, : len(setting.rows.draws)])[:, None, None] + products / INFLATION
     hessian[:, index, index] += np.where(batch.free, batch.precision, 1e12)
     inverse: Array = np.asarray(np.linalg.inv(hessian), dtype=np.float64)
     return np.asarray(0.5 * (inverse + inverse.transpose(0, 2, 1)))

@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from policies.laws.burn_in import burn_in_row
 from policies.laws.family import Fit, Setting, fit_family
 from policies.laws.form import ALPHA, BETA, FLOOR, KINDS, LATE, SCALE, log_loss, mixing_power
-from policies.laws.joint import Family, JointLaw, WarmStart
+from policies.laws.joint import Family, JointLaw
 from policies.laws.priors import hand_set
+from policies.laws.products import Belief
 from policies.laws.residual import Correction, find
 from policies.laws.rows import Rows, from_arrays
+from policies.laws.warm import WarmStart
 from policies.laws.weigh import weigh
 from policies.records import BadSetup
 
@@ -96,8 +98,10 @@ def fit_rows(
     inputs = rows.inputs(total_ref, time_ref, first)
     alone = np.zeros((len(rows.targets), len(rows.draws)))
     hypers = [hand_set(len(rows.domains))] * len(kinds) if warm is None else warm.hypers
+    beliefs = warm.beliefs if warm is not None and warm.beliefs else (Belief(),) * len(kinds)
     settings = [
-        Setting(rows, inputs, centre, kind, transfer, alone, hyper) for kind, hyper in zip(kinds, hypers, strict=True)
+        Setting(rows, inputs, centre, kind, transfer, alone, hyper, first, belief)
+        for kind, hyper, belief in zip(kinds, hypers, beliefs, strict=True)
     ]
     starts = None if warm is None else _restart(warm, warm.thetas, centre, total_ref, time_ref, first)
     noise = None if warm is None else warm.noise
@@ -134,7 +138,18 @@ def fit_rows(
     thetas, parts = tuple(fit.theta for fit in fits), tuple(weighed.parts)
     hypers = tuple(fit.hyper for fit in fits)
     return law, WarmStart(
-        kinds, rows.domains, rows.targets, total_ref, time_ref, first, centre, noise, thetas, parts, hypers
+        kinds,
+        rows.domains,
+        rows.targets,
+        total_ref,
+        time_ref,
+        first,
+        centre,
+        noise,
+        thetas,
+        parts,
+        hypers,
+        tuple(fit.belief for fit in fits),
     )
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policies.laws.form import ALPHA, COVARIATES, FLOOR, HEAD, Inputs, log_loss
-from policies.laws.priors import Hyper
 from policies.laws.residual import Correction
 from policies.laws.rows import make_inputs
 from policies.records import BadSetup
@@ -43,54 +42,6 @@ class Family:
     covariance: Array
     spread: float
     correction: Correction | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class WarmStart:
-    """What a later fit starts from: the parameters of a law without their uncertainty.
-
-    thetas: one (M, P) a family; parts: the same for the fits that weigh the families (see `fit`);
-    hypers: the prior that each family learnt.
-    """
-
-    kinds: tuple[str, ...]
-    domains: tuple[str, ...]
-    targets: tuple[str, ...]
-    total_ref: float
-    time_ref: float
-    start: float
-    centre: Array
-    noise: Array
-    thetas: tuple[Array, ...]
-    parts: tuple[Array, ...]
-    hypers: tuple[Hyper, ...]
-
-    def earlier(self, law: JointLaw) -> JointLaw:
-        """`law`, which was fitted along with this, as it was without its latest rows."""
-        pairs = zip(law.families, self.parts, strict=True)
-        return dataclasses.replace(law, families=tuple(dataclasses.replace(f, theta=theta) for f, theta in pairs))
-
-    def to_dict(self) -> dict[str, Any]:
-        body: dict[str, Any] = dataclasses.asdict(self)
-        body.update(hypers=[hyper.to_dict() for hyper in self.hypers])
-        body.update(thetas=[t.tolist() for t in self.thetas], parts=[t.tolist() for t in self.parts])
-        return {**body, "centre": self.centre.tolist(), "noise": self.noise.tolist()}
-
-    @classmethod
-    def from_dict(cls, body: Mapping[str, Any]) -> WarmStart:
-        return cls(
-            tuple(body["kinds"]),
-            tuple(body["domains"]),
-            tuple(body["targets"]),
-            float(body["total_ref"]),
-            float(body["time_ref"]),
-            float(body["start"]),
-            np.array(body["centre"], dtype=np.float64),
-            np.array(body["noise"], dtype=np.float64),
-            tuple(np.array(theta, dtype=np.float64) for theta in body["thetas"]),
-            tuple(np.array(theta, dtype=np.float64) for theta in body["parts"]),
-            tuple(Hyper.from_dict(hyper) for hyper in body["hypers"]),
-        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from policies.laws.form import COVARIATES, SHARE_FLOOR, Inputs
 from policies.laws.pools import worth_since
+from policies.laws.products import Products
 from policies.records import BadReport, BadSetup
 
 Array = NDArray[np.float64]
@@ -38,6 +39,7 @@ class Rows:
     run: NDArray[np.int64]
     since: Array | float = 0.0
     time_since: float = 0.0
+    products: Products | None = None
 
     @property
     def total(self) -> Array:
@@ -47,7 +49,11 @@ class Rows:
     def keep(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Rows:
         """Only the rows `which`."""
         by_row = ("draws", "log_loss", "sem", "time", "anneal", "count", "run")
-        return dataclasses.replace(self, **{name: getattr(self, name)[which] for name in by_row})
+        kept = dataclasses.replace(self, **{name: getattr(self, name)[which] for name in by_row})
+        if self.products is None or not len(kept.draws):
+            return kept
+        least = 0.0 if np.array_equal(kept.draws[0], self.draws[0]) else float(kept.total.min())
+        return dataclasses.replace(kept, products=self.products.within(least, float(kept.total.max())))
 
     def steps(self) -> Array:
         """(N, K): draws since the row before of the same run."""

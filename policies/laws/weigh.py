@@ -56,7 +56,7 @@ def weigh(settings: list[Setting], fits: list[Fit], starts: list[Array], seed: i
     temper, longest = (TEMPER, LONGEST_ODDS) if single else (TEMPER_RUNS, LONGEST_RUNS)
     scores, parts, errors = [], [], []
     for setting, fit, start in zip(settings, fits, starts, strict=True):
-        train = dataclasses.replace(setting, rho=fit.rho, hyper=fit.hyper).keep(~held)
+        train = dataclasses.replace(setting, rho=fit.rho, hyper=fit.hyper, belief=fit.belief).keep(~held)
         batch = train.batch(fit.noise, start)
         part = minimise(train.model, batch, start, iterations=WARM, tolerance=CLOSE_WARM).theta
         ahead = setting.keep(held)

@@ -33,7 +33,9 @@ class LossReport:
     lr_sum:
         Sum of learning rates over all steps so far.
     grad_dot:
-        By target, then domain: inner product of their gradients, for policies that ask for it.
+        By target, then domain: inner product of the gradients of their losses, NaN where not measured. Only which
+        domains a target agrees with most counts, so the unit is of no matter. Where a target is a domain, take the
+        two gradients on different volumes: the square of one noisy gradient is too large.
 
     Raises
     ------

@@ -26,12 +26,13 @@ DEFAULTS: dict[str, Any] = {
     "steepest": 1.5,  # a fitted exponent above this belongs to no scaling law: the mixture goes to the baseline
     "beyond": 0.4,  # a share may go so far beyond the largest that was probed or lived with ...
     "window": 0.05,  # ... over this part of the budget
+    "products": 1,  # 0 leaves out reported gradient products
     "alarms": 2,  # changes of a domain after which is probed anew; after more the baseline is kept
 }
 PARTS = (
     "start", "probe_until", "amplitude", "plateau_until", "sure", "enough", "latest", "least_share", "beyond", "window",
 )  # fmt: skip
-WHOLE = ("sweeps",)
+WHOLE = ("sweeps", "products")
 
 TUNE: dict[str, tuple[float, float, str]] = {  # option -> (low, high, "log" or "linear")
     "caution": (0.5, 3.0, "linear"),

@@ -64,6 +64,8 @@ class LawPolicy(Planning):
         if position < self.budget and nothing_new(self._last.position, state.fitted_at):
             return self._held(position, probes, state)
         rows = self._history.arrays(self.domains, self._last, state.since)
+        if not self.options["products"]:
+            rows = dataclasses.replace(rows, products=None)
         law, warm, trouble = self._fit(rows, state)
         state = dataclasses.replace(state, warm=warm, refits=state.refits + 1, fitted_at=self._last.position)
         if (faded := self._faded(position, law, rows, state)) is not None:
