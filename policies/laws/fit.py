@@ -98,10 +98,10 @@ def fit_rows(
     inputs = rows.inputs(total_ref, time_ref, first)
     alone = np.zeros((len(rows.targets), len(rows.draws)))
     hypers = [hand_set(len(rows.domains))] * len(kinds) if warm is None else warm.hypers
-    beliefs = warm.beliefs if warm is not None and warm.beliefs else (Belief(),) * len(kinds)
+    believed = warm.beliefs if warm is not None and warm.beliefs else (Belief(),) * len(kinds)
     settings = [
         Setting(rows, inputs, centre, kind, transfer, alone, hyper, first, belief)
-        for kind, hyper, belief in zip(kinds, hypers, beliefs, strict=True)
+        for kind, hyper, belief in zip(kinds, hypers, believed, strict=True)
     ]
     starts = None if warm is None else _restart(warm, warm.thetas, centre, total_ref, time_ref, first)
     noise = None if warm is None else warm.noise
@@ -137,6 +137,7 @@ def fit_rows(
     )
     thetas, parts = tuple(fit.theta for fit in fits), tuple(weighed.parts)
     hypers = tuple(fit.hyper for fit in fits)
+    beliefs = tuple(fit.belief for fit in fits) if rows.products is not None and transfer else ()
     return law, WarmStart(
         kinds,
         rows.domains,
@@ -149,7 +150,7 @@ def fit_rows(
         thetas,
         parts,
         hypers,
-        tuple(fit.belief for fit in fits),
+        beliefs,
     )
 
 

@@ -15,14 +15,15 @@ from policies.laws.products import Belief
 
 Array = NDArray[np.float64]
 
+DOUBTED = 2.0  # times their variance
+
 
 @dataclasses.dataclass(frozen=True)
 class WarmStart:
     """What a later fit starts from: the parameters of a law without their uncertainty.
 
     thetas: one (M, P) a family; parts: the same for the fits that weigh the families (see `fit`);
-    hypers: the prior that each family learnt; beliefs: how far
-    each could believe gradient products.
+    hypers: the prior that each family learnt; beliefs: how far each could believe gradient products, empty without.
     """
 
     kinds: tuple[str, ...]
@@ -37,6 +38,11 @@ class WarmStart:
     parts: tuple[Array, ...]
     hypers: tuple[Hyper, ...]
     beliefs: tuple[Belief, ...] = ()
+
+    @property
+    def told(self) -> bool:
+        """Whether gradient products were reported, and agree with the losses."""
+        return bool(self.beliefs) and max(belief.doubt for belief in self.beliefs) < DOUBTED
 
     def earlier(self, law: JointLaw) -> JointLaw:
         """`law`, which was fitted along with this, as it was without its latest rows."""

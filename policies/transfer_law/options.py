@@ -17,6 +17,7 @@ DEFAULTS: dict[str, Any] = {
     "plateau": 0.08,  # fall of log loss per log draw below which nothing is being learnt yet
     "plateau_until": 0.2,  # part of the budget after which probing begins all the same
     "caution": 1.0,  # standard deviations taken off a predicted gain
+    "caution_told": 0.6,  # the same where gradient products are reported and agree with the losses
     "sure": 0.93,  # least probability that the plan ends better than the baseline
     "sure_gift": 0.5,  # what a domain that is raised for others' sake must surely give them, mean draw 1
     "latest": 0.7,  # part of the budget after which the baseline is not left any more

@@ -94,7 +94,7 @@ class Planning(BasePolicy):
         only for the whole of it: a small step that is sure is no reason to know no more."""
         names = problem.feasible.names
         before = self._rest(state)
-        rules = self._rules(plain.position, sure)
+        rules = self._rules(plain.position, state, sure)
         choice = choose(problem, np.array([before[name] for name in names]), rules, away=state.away)
         weights = self._ordered(dict(zip(names, choice.mixture.tolist(), strict=True)))
         leaves = choice.reason == "refit" and not state.away
@@ -116,12 +116,14 @@ class Planning(BasePolicy):
         )
         return self._described(kept, problem, hubs, self.baseline)
 
-    def _rules(self, position: int, sure: float | None) -> Rules:
+    def _rules(self, position: int, state: State, sure: float | None) -> Rules:
         """The trust region is a pace per draw, so that many small intervals are no bolder than few."""
         earlier = self._history.rows[-1].position if self._history.rows else 0.0
         step = self.options["pace"] * min(position - earlier, 4 * self.interval) / self.budget
         bar = self.options["sure"] if sure is None else sure
-        return Rules(self.options["caution"], bar, self.options["least_gain"], min(step, 1.0), sure is None)
+        told = state.warm is not None and state.warm.told
+        caution = self.options["caution_told" if told else "caution"]
+        return Rules(caution, bar, self.options["least_gain"], min(step, 1.0), sure is None)
 
     def _ordered(self, weights: Mapping[str, float]) -> dict[str, float]:
         return {name: weights[name] for name in self.names}

@@ -11,6 +11,7 @@ from policies.records import BadSetup
 from trainers.config.base import Strict
 
 FORWARD_COST = 1 / 3  # a forward pass, relative to a whole training sample
+BACKWARD_COST = 1.0  # another forward pass, with gradients
 FEWEST_EVAL_CROPS = 2  # one crop has no standard error
 
 # What may differ between a run and its resumption: nothing here changes what is drawn or what is learnt from it.
@@ -66,6 +67,9 @@ class TrainConfig(Strict):
         Most of the compute that held-out evaluation may take; sets the number of crops.
     max_eval_crops:
         Most held-out crops of a domain, however large the budget.
+    gradient_products:
+        Report how far the domains' gradients agree, on the held-out crops. Policies then need fewer probes, but an
+        evaluation costs four times as much: with `eval_fraction` as it is there are a quarter of the crops.
     advisor_timeout_seconds, deterministic:
         How long to wait for a decision before the mixture is held; `deterministic` waits without limit.
     checkpoint_every:
@@ -100,6 +104,7 @@ class TrainConfig(Strict):
     decision_lag: PositiveInt | None = None
     eval_fraction: float = Field(default=0.05, gt=0, le=0.5)
     max_eval_crops: PositiveInt = 256
+    gradient_products: bool = False
     advisor_timeout_seconds: PositiveFloat = 120.0
     deterministic: bool = False
     checkpoint_every: PositiveInt | None = None
@@ -117,6 +122,8 @@ class TrainConfig(Strict):
                 f"micro_batch is {self.micro_batch}, above global_batch = {self.global_batch}; "
                 "leave it out to put each worker's draws through at once"
             )
+        if self.gradient_products and self.sharding == "fsdp":
+            raise ValueError("gradient_products is true with sharding = fsdp, which holds no whole gradient; set ddp")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas are {self.betas}; each must lie in [0, 1)")
         return self
@@ -167,14 +174,15 @@ def check_times(train: TrainConfig, budget: int, interval: int) -> None:
 def eval_crops_for(train: TrainConfig, budget: int, interval: int, domains: int) -> int:
     """Held-out crops of each domain so that evaluation takes at most `eval_fraction` of the compute.
 
-    With E = budget / interval evaluations of K domains, C crops each, at a third of a training
-    sample a crop: the largest C with E K C / 3 <= eval_fraction (budget + E K C / 3), but no more
-    than `max_eval_crops`. Raises `BadSetup` where fewer than two are left.
+    With E = budget / interval evaluations of K domains, C crops each, at c = 1/3 of a training sample
+    a crop (4/3 with gradient products): the largest C with E K C c <= eval_fraction (budget + E K C c), but no
+    more than `max_eval_crops`. Raises `BadSetup` where fewer than two are left.
     """
     share = train.eval_fraction
-    crops = int(share / (1 - share) * budget / FORWARD_COST / (budget // interval * domains))
+    cost = FORWARD_COST + (BACKWARD_COST if train.gradient_products else 0.0)
+    crops = int(share / (1 - share) * budget / cost / (budget // interval * domains))
     if crops < FEWEST_EVAL_CROPS:
-        needed = math.ceil(FEWEST_EVAL_CROPS * domains * FORWARD_COST * (1 - share) / share)
+        needed = math.ceil(FEWEST_EVAL_CROPS * domains * cost * (1 - share) / share)
         raise BadSetup(
             f"eval_fraction = {share} leaves {crops} held-out crops for each of {domains} domains; "
             f"set interval to at least {needed} draws, or raise eval_fraction"

@@ -12,6 +12,7 @@ import torch
 from policies.records.checks import json_mapping, plain_mapping
 from trainers.loop.comm import Comm
 from trainers.loop.ema import Ema
+from trainers.loop.gradients import Products, gradient_products
 from trainers.loop.job import TrainJob
 from trainers.loop.parallel import Learner
 from trainers.model.evaluation import HeldOutSet, Tally, evaluate
@@ -61,6 +62,11 @@ class Examiner:
             rank=comm.rank,
             world=comm.world,
         )
+
+    def products(self, learner: Learner, ema: Ema) -> Products:
+        """Called by all ranks at the same position; the same on all of them."""
+        with ema.applied():
+            return gradient_products(learner, self.held_out, self.domains, self.comm, precision=self.precision)
 
     def losses(self, learner: Learner, ema: Ema) -> HeldOutLosses:
         """Called by all ranks at the same position; the same on all of them."""

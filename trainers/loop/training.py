@@ -174,6 +174,7 @@ class Training:
         """Evaluate on all ranks, send the report from rank 0, and go on."""
         with self.clock.evaluating():
             losses = self.examiner.losses(self.learner, self.ema)
+            products = self.examiner.products(self.learner, self.ema) if self.job.train.gradient_products else None
         self.standing.losses = losses
         self.ledger.settle(self.comm)
         report = LossReport(
@@ -184,6 +185,7 @@ class Training:
             train_loss=self.ledger.loss(),
             train_count=self.ledger.count(),
             lr_sum=self.standing.lr_sum,
+            grad_dot=products,
         )
         self.ledger.begin()
         boundary = -(-position // self.job.interval) * self.job.interval

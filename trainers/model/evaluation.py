@@ -18,11 +18,12 @@ from trainers.volumes.records import PreparedData
 
 @dataclasses.dataclass(frozen=True)
 class HeldOutBatch:
-    """image (B, 1, D, H, W) float32, visible (B, n) int64, domain (B,) int64."""
+    """image (B, 1, D, H, W) float32, visible (B, n) int64, domain (B,) and number within the domain (B,) int64."""
 
     image: torch.Tensor
     visible: torch.Tensor
     domain: torch.Tensor
+    number: torch.Tensor
 
 
 class HeldOutSet:
@@ -78,6 +79,7 @@ class HeldOutSet:
                     image=torch.stack([crop for _, crop in read]),
                     visible=torch.from_numpy(np.stack([self._masks[self.names[d]][n] for (d, n), _ in read])),
                     domain=torch.tensor([domain for (domain, _), _ in read]),
+                    number=torch.tensor([number for (_, number), _ in read]),
                 )
 
     def _read(self, place: tuple[int, int]) -> torch.Tensor | None:

@@ -153,7 +153,7 @@ def test_a_name_that_nobody_knows_is_refused():
 
 @pytest.mark.parametrize("options", [{}, {"products": 0}])
 def test_a_copy_of_a_policy_goes_on_as_the_policy_would(options):
-    world = make_world("hubs", 4, seed=2, noise=0.01)
+    world = make_world("one_way_hubs", 4, seed=2, noise=0.01)
     policy = make_policy("transfer_law", world.domains, world.budget, interval=world.interval, **options)
     copy = policy
     for step in range(8):
