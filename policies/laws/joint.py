@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from policies.laws.form import ALPHA, COVARIATES, FLOOR, HEAD, Inputs, log_loss
+from policies.laws.form import ALPHA, BETA, COVARIATES, FLOOR, HEAD, Inputs, log_loss
 from policies.laws.residual import Correction
 from policies.laws.rows import make_inputs
 from policies.records import BadSetup
 
 Array = NDArray[np.float64]
+
+SPEED = {"effective": ALPHA}  # the column of theta that says how fast training goes; in other families beta
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +97,12 @@ class JointLaw:
     def exponents(self) -> Array:
         """(M,): alpha, how fast the excess over the floor falls with effective data."""
         return np.exp(self.parameter(ALPHA)[0])
+
+    @property
+    def speeds(self) -> Array:
+        """(M,): how fast the excess over the floor falls with training at a fixed mixture; a power, as `exponents`,
+        which in families with a time of their own says what the mixture does, not how fast training goes."""
+        return np.exp(self._averaged(lambda f: (f.theta[:, SPEED.get(f.name, BETA)], 0.0))[0])
 
     @property
     def floors(self) -> Array:

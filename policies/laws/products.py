@@ -107,9 +107,10 @@ class Directions:
         fitted = (scale * p).reshape(count, -1)
         if not jacobian:
             return fitted, slopes
-        slopes = np.where(known[..., None], slopes, 0.0)
-        along = np.einsum("bgk,bgkp->bgp", p, slopes) / power
-        slopes = scale[..., None] * (slopes - p[..., None] * along[:, :, None, :])
+        slopes[~known] = 0.0
+        along = np.matmul(p[:, :, None, :], slopes) / power[..., None]
+        slopes -= p[..., None] * along
+        slopes *= scale[..., None]
         return fitted, slopes.reshape(count, groups * domains, -1)
 
     def off(self, residual: Array, spent: float) -> float:

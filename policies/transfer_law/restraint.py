@@ -20,7 +20,7 @@ def steep(law: JointLaw, targets: Mapping[str, float], steepest: float) -> str:
     One target of very many may look so by chance; more than a few, by weight, may not.
     """
     total = sum(targets.get(t, 0.0) for t in law.targets)
-    counted = zip(law.targets, law.exponents.tolist(), strict=True)
+    counted = zip(law.targets, law.speeds.tolist(), strict=True)
     found = {t: a for t, a in counted if targets.get(t, 0.0) > 0 and a > steepest}
     if sum(targets[t] for t in found) < FEW * total or not found:
         return ""

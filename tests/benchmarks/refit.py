@@ -4,7 +4,7 @@ Every report is taken in by the policy's own history, which keeps a bounded numb
 between are left out, since they would take minutes, except for the last few: those are real `observe`
 calls, the first of them cold, the timed ones warm as in a run.
 
-    python -m tests.benchmarks.refit [--domains 20 8] [--reports 1000 10000]
+    python -m tests.benchmarks.refit [--domains 20 8] [--reports 1000 10000] [--products]
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class RefitCost:
     reason: str
 
 
-def reports(domains: int, count: int, seed: int = 0) -> Iterator[LossReport]:
-    """Losses of a planted law, domains helping each other, under a mixture that sweeps over the domains."""
+def reports(domains: int, count: int, seed: int = 0, *, products: bool = False) -> Iterator[LossReport]:
+    """Losses of a planted law, domains helping each other, under a mixture that sweeps over the domains; on demand
+    with gradient products, a third of their size noise."""
     rng = np.random.default_rng(seed)
     names, draws = names_of(domains), np.zeros(domains)
     help_ = np.eye(domains) + np.where(rng.random((domains, domains)) < 0.2, 0.5, 0.02)
@@ -56,6 +57,12 @@ def reports(domains: int, count: int, seed: int = 0) -> Iterator[LossReport]:
             draws=named(names, draws),
             eval_loss=named(names, loss),
             eval_sem=named(names, NOISE * loss),
+            grad_dot={
+                name: named(names, row * (1 + rng.normal(size=domains) / 3))
+                for name, row in zip(names, help_, strict=True)
+            }
+            if products
+            else None,
         )
 
 
@@ -67,13 +74,13 @@ def named(names: list[str], values: Any) -> dict[str, float]:
     return dict(zip(names, values.tolist(), strict=True))
 
 
-def measure(domains: int, count: int) -> RefitCost:
+def measure(domains: int, count: int, *, products: bool = False) -> RefitCost:
     """Time `TIMED_REFITS` warm refits after `count` reports."""
     policy = make_policy(
         "transfer_law", [Domain(name) for name in names_of(domains)], 2 * count * INTERVAL, interval=INTERVAL
     )
     wanted = [round(count * GROWTH**k) for k in range(WARM_REFITS + TIMED_REFITS)]
-    given = list(reports(domains, wanted[-1]))
+    given = list(reports(domains, wanted[-1], products=products))
     early, late = given[: count - 1], [given[number - 1] for number in wanted]
     state = policy.dump()
     history = History()
@@ -102,10 +109,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--domains", type=int, nargs="+", default=[20, 8])
     parser.add_argument("--reports", type=int, nargs="+", default=[1000, 10000])
+    parser.add_argument("--products", action="store_true", help="reports hold gradient products")
     options = parser.parse_args()
     for domains in options.domains:
         for count in options.reports:
-            print(measure(domains, count))
+            print(measure(domains, count, products=options.products))
 
 
 if __name__ == "__main__":

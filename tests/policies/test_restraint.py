@@ -40,7 +40,7 @@ def test_a_law_steeper_than_any_scaling_law_does_not_lead() -> None:
 def test_one_steep_target_of_many_does_not_stop_a_law() -> None:
     def doubt(targets: int, *exponents: float) -> str:
         names = tuple(f"t{k}" for k in range(targets))
-        law = SimpleNamespace(targets=names, exponents=np.array([*exponents, *[0.3] * (targets - len(exponents))]))
+        law = SimpleNamespace(targets=names, speeds=np.array([*exponents, *[0.3] * (targets - len(exponents))]))
         return steep(law, dict.fromkeys(names, 1.0), 1.5)
 
     assert doubt(20, 2.2) == ""
