@@ -19,7 +19,10 @@ from service.tournament.errors import BadTournament
 from service.tournament.runs_table import RunsTable
 
 Options = Mapping[str, Any]
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {"odm_exp3": ("odm", {"form": "exp3"})}  # ODM has two forms
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "odm_exp3": ("odm", {"form": "exp3"}),  # ODM has two forms
+    "transfer_law_losses": (OURS, {"products": 0}),  # ours where nobody reports gradient products
+}
 NO_ENTRANT = ("fixed",)  # needs its weights from somebody
 CHEAP_OR_OURS = (OURS, "uniform", "proportional")  # may be given more seeds than the others
 SEEDS, DOMAINS, NOISE = 20, (5, 8), (0.003, 0.01)

@@ -37,8 +37,16 @@ def train(client: httpx.Client, run: Run) -> str:
         report = world.advance({d: decision["weights"][name] for d, name in called.items()}, world.interval).to_dict()
         for field in ("draws", "eval_loss", "eval_sem", "train_loss", "train_count", "grad_dot"):
             if isinstance(report.get(field), dict):
-                report[field] = {called.get(name, name): value for name, value in report[field].items()}
+                report[field] = _renamed(report[field], called)
         answer = client.post(f"/v1/allocations/{id}/reports", json=report)
         assert answer.status_code == 200, answer.text
         decision = answer.json()["decision"]
     return id
+
+
+def _renamed(body: dict[str, Any], called: dict[str, str]) -> dict[str, Any]:
+    """The same with other names, also one level down."""
+    return {
+        called.get(name, name): _renamed(value, called) if isinstance(value, dict) else value
+        for name, value in body.items()
+    }

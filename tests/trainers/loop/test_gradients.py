@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import json
 import math
 from pathlib import Path
 
@@ -12,28 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from policies.records import Decision, LossReport
-from trainers.advisor import RecordedAdvisor
 from trainers.config.training import TrainConfig, eval_crops_for
 from trainers.loop import LocalComm, run, run_ranks
+from trainers.loop.checkpoint import read_state
 from trainers.loop.gradients import gradient_products
 from trainers.loop.training import Training
 from trainers.model.evaluation import evaluate
 
 INTERVAL = 64
 STEP = 1e-5
-
-
-@dataclasses.dataclass
-class Writing(RecordedAdvisor):
-    """Writes down the products of every report."""
-
-    file: Path = Path("reports.jsonl")
-
-    def decide(self, report: LossReport) -> Decision:
-        with self.file.open("a") as out:
-            out.write(json.dumps(report.to_dict()["grad_dot"]) + "\n")
-        return super().decide(report)
 
 
 @pytest.fixture
@@ -98,19 +82,20 @@ def test_a_run_with_products_draws_and_learns_as_without(make_job):
     assert told.draws == plain.draws
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_two_ranks_find_the_products_of_one(make_job, schedule, tmp_path, precision):
-    found = []
-    for name, go in (("one", lambda job: run(job, LocalComm())), ("two", lambda job: run_ranks(job, 2))):
-        file = tmp_path / f"{name}.jsonl"
-        advisor = functools.partial(Writing, schedule, INTERVAL, file=file)
-        go(make_job(name, {"advisor": advisor, "budget": 128}, gradient_products=True, precision=precision))
-        found.append([json.loads(line) for line in file.read_text().splitlines()])
-    assert len(found[0]) == len(found[1]) == 2
-    for one, two in zip(*found, strict=True):
-        ones, twos = (np.array([list(row.values()) for row in products.values()]) for products in (one, two))
-        assert np.isfinite(ones).all()
-        assert twos == pytest.approx(ones, abs=(2e-3 if precision == "fp32" else 0.1) * np.abs(ones).max())
+def reported(result):
+    """(K, K) products of the last report."""
+    products = read_state(Path(result.checkpoint))["pending"]["report"]["grad_dot"]
+    return np.array([list(row.values()) for row in products.values()])
+
+
+@pytest.mark.parametrize(("precision", "off"), [("fp32", 2e-3), ("bf16", 0.1)])
+def test_two_ranks_find_the_products_of_one(make_job, precision, off):
+    def job(name):
+        return make_job(name, {"budget": 2 * INTERVAL}, gradient_products=True, precision=precision)
+
+    one, two = reported(run(job("one"), LocalComm())), reported(run_ranks(job("two"), 2))
+    assert np.isfinite(one).all()
+    assert two == pytest.approx(one, abs=off * np.abs(one).max())
 
 
 def test_what_an_evaluation_costs_is_counted():
