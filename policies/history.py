@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from policies import products
 from policies.laws import Rows
 from policies.laws.rates import fallen
+from policies.products import Group, as_products, with_report
 from policies.records import Domain, LossReport
+from policies.thinning import thinned
 
 LIMIT = 256  # rows kept
 
@@ -99,16 +99,12 @@ class History:
 
     rows: tuple[Row, ...] = ()
     left: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    products: tuple[products.Group, ...] = ()
+    products: tuple[Group, ...] = ()
 
     def append(self, report: LossReport) -> History:
         """A longer history; beyond the limit the two rows nearest in log position become one."""
-        rows = (*self.rows, Row.of(report))
-        if len(rows) > LIMIT:
-            ratios = [b.position / max(a.position, 1.0) for a, b in itertools.pairwise(rows)]
-            k = int(np.argmin(ratios[:-1]))  # the latest report stays as it is
-            rows = (*rows[:k], rows[k].merged(rows[k + 1]), *rows[k + 2 :])
-        return History(rows, {**self.left, **report.draws}, products.append(self.products, report))
+        rows = thinned((*self.rows, Row.of(report)), LIMIT)
+        return History(rows, {**self.left, **report.draws}, with_report(self.products, report))
 
     def at(self, total: float) -> Since:
         """Where the latest row with at most `total` draws stood."""
@@ -156,8 +152,8 @@ class History:
             np.zeros(len(rows), dtype=np.int64),
             before,
             time_since,
-            products.arrays(
-                self.products if last is None else products.append(self.products, last),
+            as_products(
+                self.products if last is None else with_report(self.products, last),
                 names,
                 targets,
                 after=since.position,
@@ -187,5 +183,5 @@ class History:
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> History:
-        groups = tuple(products.Group(**group) for group in body.get("products", ()))
+        groups = tuple(Group(**group) for group in body.get("products", ()))
         return cls(tuple(Row(**row) for row in body["rows"]), dict(body["left"]), groups)

@@ -8,7 +8,6 @@ square, so neither units nor the learning rate matter.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from policies.laws.products import Products
 from policies.records import LossReport
+from policies.thinning import thinned
 
 GROUPS = 8
 NOISE, NOISE_DOF = 0.3, 10.0  # of one report's product, in units of its target's root mean square, before any was seen
@@ -83,20 +83,13 @@ class Group:
         )
 
 
-def append(groups: Sequence[Group], report: LossReport) -> tuple[Group, ...]:
-    """The groups with one report more; beyond the limit the two nearest in log position become one."""
+def with_report(groups: Sequence[Group], report: LossReport) -> tuple[Group, ...]:
+    """The groups with one report more."""
     new = Group.of(report)
-    if new is None:
-        return tuple(groups)
-    found = (*groups, new)
-    if len(found) > GROUPS:
-        ratios = [b.position / max(a.position, 1.0) for a, b in itertools.pairwise(found)]
-        k = int(np.argmin(ratios[:-1]))
-        found = (*found[:k], found[k].merged(found[k + 1]), *found[k + 2 :])
-    return found
+    return tuple(groups) if new is None else thinned((*groups, new), GROUPS)
 
 
-def arrays(
+def as_products(
     groups: Sequence[Group],
     domains: Sequence[str],
     targets: Sequence[str],

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from policies.laws.family import Setting, inflation
 from policies.laws.form import ALPHA, D, composition, log_loss
 from policies.laws.joint import JointLaw
-from policies.laws.products import Belief
 from policies.laws.rows import Rows
 from policies.laws.runs import whiten
 from policies.laws.warm import WarmStart
@@ -92,9 +91,7 @@ def _scores(
     alone = np.zeros((len(rows.targets), len(rows.draws)))
     z, c = np.zeros((since.size, len(columns))), np.zeros((since.size, len(columns)))
     for family, theta, hyper in zip(law.families, warm.thetas, warm.hypers, strict=True):
-        setting = Setting(rows, inputs, law.centre, family.name, True, alone, hyper, law.start, Belief()).correlated(
-            theta
-        )
+        setting = Setting(rows, inputs, law.centre, family.name, True, alone, hyper, law.start).correlated(theta)
         score, information = _score(setting, theta, law.noise, since, columns)
         information += PRIOR**-2
         z += family.weight * score / np.sqrt(information)

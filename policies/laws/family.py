@@ -45,7 +45,7 @@ class Setting:
     rho: Array
     hyper: priors.Hyper
     start: float
-    belief: Belief
+    belief: Belief = dataclasses.field(default_factory=Belief)
 
     @functools.cached_property
     def directions(self) -> Directions | None:

@@ -7,8 +7,11 @@ import numpy as np
 
 from policies import Domain, Interval, LossReport, make_policy
 from policies.allocation.value import HubScores
+from policies.history import History
+from policies.laws.fit import fit_rows
 from policies.laws.rows import from_arrays
 from policies.transfer_law.restraint import lived_shares, steep, unseen_gift
+from policies.worlds import make_world
 from tests.policies.worlds import World
 
 NAMES = ("a", "b")
@@ -47,6 +50,19 @@ def test_one_steep_target_of_many_does_not_stop_a_law() -> None:
     assert "t1 falls with exponent 2.4" in doubt(20, 2.2, 2.4)
     assert "t0 falls with exponent 2.2" in doubt(5, 2.2)
     assert doubt(5) == ""
+
+
+def test_a_strong_effect_of_the_mixture_is_no_transition() -> None:
+    """Under the exponential mixing law exponents are large, while training goes on as along any power law."""
+    world = make_world("exp_mixing", 8, seed=3, noise=0.01)
+    history, names = History(), [domain.name for domain in world.domains]
+    for step in range(14):
+        front = names[(step - 2) % 8] if step >= 2 else None
+        weights = {name: 0.125 if front is None else 0.825 if name == front else 0.025 for name in names}
+        history = history.append(world.advance(weights, world.interval))
+    law, _ = fit_rows(history.arrays(world.domains, None))
+    assert law.exponents.max() > 1.5 > law.speeds.max()
+    assert steep(law, dict.fromkeys(names, 1.0), 1.5) == ""
 
 
 def test_a_run_of_few_reports_is_neither_probed_nor_led() -> None:

@@ -7,7 +7,6 @@ of AdamW's second moment, since that is what a step divides by.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from trainers.loop.comm import Comm
 from trainers.loop.parallel import Learner
-from trainers.model.evaluation import HeldOutBatch
+from trainers.model.evaluation import HeldOutBatch, as_evaluated
 
 COORDINATES = 1_000_000  # of the parameters at most, evenly spread: products of a part are as good, up to a factor
 EPSILON = 1e-8
@@ -38,20 +37,14 @@ def gradient_products(
     """
     parameters = learner.parameters
     stride = -(-sum(p.numel() for p in parameters) // COORDINATES)
-    halves, count = len(names) * 2, torch.zeros(2 * len(names), dtype=torch.float64)
-    sums = torch.zeros(halves, sum(p.flatten()[::stride].numel() for p in parameters), device=comm.device)
-    model, was_training = learner.model, learner.model.training
-    cast = torch.autocast(comm.device.type, precision) if precision else contextlib.nullcontext()
-    model.eval()
-    try:
-        for place, image, visible in _halves(batches):
-            with cast:
-                loss = model(image.to(comm.device), visible.to(comm.device)).sum()
-            found = torch.autograd.grad(loss, parameters, allow_unused=True)
-            sums[place] += torch.cat([_part(g, p, stride) for g, p in zip(found, parameters, strict=True)])
-            count[place] += len(image)
-    finally:
-        model.train(was_training)
+    count = torch.zeros(2 * len(names), dtype=torch.float64)
+    sums = torch.zeros(len(count), sum(p.flatten()[::stride].numel() for p in parameters), device=comm.device)
+    for place, image, visible in _halves(batches):
+        with as_evaluated(learner.model, comm.device, precision):
+            loss = learner.model(image.to(comm.device), visible.to(comm.device)).sum()
+        found = torch.autograd.grad(loss, parameters, allow_unused=True)
+        sums[place] += torch.cat([_part(g, p, stride) for g, p in zip(found, parameters, strict=True)])
+        count[place] += len(image)
     count = comm.sum(count)
     total = comm.sum(sums).double()
     step = torch.cat([_part(_root(learner, p), p, stride) for p in parameters]).cpu().double()

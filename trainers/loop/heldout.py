@@ -66,7 +66,8 @@ class Examiner:
     def products(self, learner: Learner, ema: Ema) -> Products:
         """Called by all ranks at the same position; the same on all of them."""
         with ema.applied():
-            return gradient_products(learner, self.held_out, self.domains, self.comm, precision=self.precision)
+            found = gradient_products(learner, self.held_out, self.domains, self.comm, precision=self.precision)
+        return {target: _finite(row) for target, row in found.items()}
 
     def losses(self, learner: Learner, ema: Ema) -> HeldOutLosses:
         """Called by all ranks at the same position; the same on all of them."""
@@ -83,6 +84,6 @@ class Examiner:
         )
 
 
-def _finite(losses: dict[str, float]) -> dict[str, float]:
-    """A loss that is not finite was not measured."""
-    return {name: value if math.isfinite(value) else math.nan for name, value in losses.items()}
+def _finite(values: dict[str, float]) -> dict[str, float]:
+    """What is not finite was not measured."""
+    return {name: value if math.isfinite(value) else math.nan for name, value in values.items()}

@@ -153,18 +153,25 @@ def evaluate(
     as it is). `weights` (names as in the model, such as the moving average) stand in for its own.
     """
     sums = torch.zeros(3, domains, dtype=torch.float64)
+    with as_evaluated(model, device, precision), torch.no_grad():
+        for batch in batches:
+            inputs = (batch.image.to(device, non_blocking=True), batch.visible.to(device, non_blocking=True))
+            losses = model(*inputs) if weights is None else torch.func.functional_call(model, dict(weights), inputs)
+            _add(sums, batch.domain, losses.cpu().double())
+    return Tally.of(sums)
+
+
+@contextlib.contextmanager
+def as_evaluated(model: torch.nn.Module, device: torch.device | str, precision: torch.dtype | None) -> Iterator[None]:
+    """Inside the block the model is without dropout, in the type `precision` of autocast (None: as it is)."""
     cast = torch.autocast(torch.device(device).type, precision) if precision else contextlib.nullcontext()
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad(), cast:
-            for batch in batches:
-                inputs = (batch.image.to(device, non_blocking=True), batch.visible.to(device, non_blocking=True))
-                losses = model(*inputs) if weights is None else torch.func.functional_call(model, dict(weights), inputs)
-                _add(sums, batch.domain, losses.cpu().double())
+        with cast:
+            yield
     finally:
         model.train(was_training)
-    return Tally.of(sums)
 
 
 def _add(sums: torch.Tensor, domain: torch.Tensor, losses: torch.Tensor) -> None:

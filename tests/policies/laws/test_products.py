@@ -12,7 +12,7 @@ from policies.history import History
 from policies.laws.fit import fit_rows
 from policies.laws.form import HEAD
 from policies.laws.products import OFF, Belief, Products, directions
-from policies.products import GROUPS, Group, append
+from policies.products import GROUPS, Group, with_report
 from policies.worlds import make_world
 
 NAMES = [f"d{j}" for j in range(4)]
@@ -124,7 +124,7 @@ def test_groups_stay_few_and_count_every_report_once():
         size = math.sqrt(sum(value**2 for value in row.values()) / 4)
         values.append([value / size for value in row.values()])
         draws = dict.fromkeys(NAMES, 10.0 * step)
-        groups = append(groups, LossReport(40 * step, draws, {"d0": 1.0}, grad_dot={"d0": row}))
+        groups = with_report(groups, LossReport(40 * step, draws, {"d0": 1.0}, grad_dot={"d0": row}))
         assert len(groups) <= GROUPS
     assert sum(group.reports for group in groups) == 2_000
     whole = sum(group.reports * np.array(list(group.mean["d0"].values())) for group in groups) / 2_000
@@ -139,7 +139,7 @@ def test_groups_stay_few_and_count_every_report_once():
 )
 def test_what_cannot_be_compared_is_left_out(row):
     report = LossReport(40, dict.fromkeys(NAMES, 10.0), {"d0": 1.0}, grad_dot={"d0": row})
-    assert append((), report) == ()
+    assert with_report((), report) == ()
 
 
 def test_a_name_that_nobody_knows_is_refused():
@@ -151,25 +151,44 @@ def test_a_name_that_nobody_knows_is_refused():
     policy.observe(LossReport(400, draws, losses, grad_dot={"d0": {"d1": 1.0, "d0": 2.0}}))
 
 
-@pytest.mark.parametrize("options", [{}, {"products": 0}])
-def test_a_copy_of_a_policy_goes_on_as_the_policy_would(options):
-    world = make_world("one_way_hubs", 4, seed=2, noise=0.01)
+def run(world, reports, hook=lambda policy, step: policy, told=True, **options):
+    """`transfer_law` after so many reports, its decisions, and the reports."""
     policy = make_policy("transfer_law", world.domains, world.budget, interval=world.interval, **options)
-    other = {**options, "products": 0} if not options else {}
-    copy, blind = policy, make_policy("transfer_law", world.domains, world.budget, interval=world.interval, **other)
-    for step in range(8):
-        if step in (3, 6):
-            copy = load_policy(json.loads(json.dumps(policy.dump())))
+    decisions = []
+    for step in range(reports):
+        policy = hook(policy, step)
         report = world.advance(policy.propose().weights, world.interval)
-        policy.observe(report)
-        if copy is not policy:
-            copy.observe(report)
-        blind.observe(report if other else dataclasses.replace(report, grad_dot=None))
-        assert copy.propose() == policy.propose()
-        if options:
-            assert blind.propose() == policy.propose(), "as if none had been reported"
-    if not options:
-        assert blind.propose().predicted != policy.propose().predicted
+        policy.observe(report if told else dataclasses.replace(report, grad_dot=None))
+        decisions.append(policy.propose())
+    return policy, decisions
+
+
+def hubs():
+    return make_world("one_way_hubs", 4, seed=2, noise=0.01)
+
+
+def test_a_copy_of_a_policy_goes_on_as_the_policy_would():
+    def copied(policy, step):
+        return load_policy(json.loads(json.dumps(policy.dump()))) if step in (3, 6) else policy
+
+    assert run(hubs(), 8, copied)[1] == run(hubs(), 8)[1]
+
+
+def test_without_products_it_decides_as_if_none_had_been_reported():
+    blind = run(hubs(), 8, products=0)[1]
+    assert blind == run(hubs(), 8, told=False)[1]
+    assert blind[-1].predicted != run(hubs(), 8)[1][-1].predicted
+
+
+def test_products_that_agree_with_the_losses_make_less_cautious():
+    cautions = [
+        policy._rules(policy.budget, policy._now, None).caution
+        for policy, _ in (run(hubs(), 8), run(hubs(), 8, products=0), run(hubs(), 2))
+    ]
+    assert cautions == [0.6, 1.0, 1.0]
+    world = make_world("one_way_hubs", 5, seed=0, noise=0.003)
+    found, domains = history(world, sweeps(5), wrong=swapped)
+    assert not fit_rows(found.arrays(domains, None))[1].told, "these do not agree"
 
 
 def test_belief_is_what_disagreement_says():

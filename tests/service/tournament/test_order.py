@@ -29,6 +29,7 @@ def test_everybody_enters_by_default_and_odm_in_both_forms():
     assert "fixed" not in names
     order = make_order()
     assert order.entrants[names.index("odm_exp3")] == Entrant("odm_exp3", "odm", {"form": "exp3"})
+    assert Entrant("transfer_law_losses", "transfer_law", {"products": 0}) in order.entrants
     assert len(order.worlds) >= 16
 
 
