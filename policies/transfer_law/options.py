@@ -13,6 +13,7 @@ DEFAULTS: dict[str, Any] = {
     "probe_until": 0.2,  # part of the budget by which the sweeps should end
     "amplitude": 0.8,  # part of all draws moved to the domain in front
     "sweeps": 2,
+    "groups": 3,  # blocks of the first of them, several domains in front at once; 0: as many as the others
     "enough": 0.97,  # after one sweep: probability that the plan ends better, for which the next is left out
     "plateau": 0.08,  # fall of log loss per log draw below which nothing is being learnt yet
     "plateau_until": 0.2,  # part of the budget after which probing begins all the same
@@ -22,7 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "sure_gift": 0.5,  # what a domain that is raised for others' sake must surely give them, mean draw 1
     "latest": 0.7,  # part of the budget after which the baseline is not left any more
     "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
-    "pace": 8.0,  # the mixture moves (total variation) at most so much per budget drawn
+    "pace": 20.0,  # the mixture moves (total variation) at most so much per budget drawn
     "least_share": 0.05,  # least share of every domain, times 1/K: keeps the law identified
     "steepest": 1.5,  # a fitted exponent above this belongs to no scaling law: the mixture goes to the baseline
     "beyond": 0.4,  # a share may go so far beyond the largest that was probed or lived with ...
@@ -33,14 +34,14 @@ DEFAULTS: dict[str, Any] = {
 PARTS = (
     "start", "probe_until", "amplitude", "plateau_until", "sure", "enough", "latest", "least_share", "beyond", "window",
 )  # fmt: skip
-WHOLE = ("sweeps", "products")
+WHOLE = ("sweeps", "groups", "products")
 
 TUNE: dict[str, tuple[float, float, str]] = {  # option -> (low, high, "log" or "linear")
     "caution": (0.5, 3.0, "linear"),
     "sure": (0.8, 0.995, "linear"),
     "probe_until": (0.12, 0.3, "linear"),
     "amplitude": (0.3, 0.8, "linear"),
-    "pace": (2.0, 20.0, "log"),
+    "pace": (4.0, 40.0, "log"),
     "least_share": (0.02, 0.3, "log"),
 }
 

@@ -19,6 +19,7 @@ from policies.policy import BasePolicy
 from policies.records import Decision
 from policies.transfer_law.choose import Rules, as_interval, choose
 from policies.transfer_law.options import DEFAULTS, check_options
+from policies.transfer_law.probing import ProbePlan
 from policies.transfer_law.rates import final_time
 from policies.transfer_law.restraint import lived_shares, steep, unseen_gift
 from policies.transfer_law.state import State
@@ -42,7 +43,7 @@ class Planning(BasePolicy):
         """What is kept without a law: the plan in use, else the baseline (not a probe's mixture)."""
         return dict(state.weights) if state.away else self.baseline
 
-    def _problem(self, law: JointLaw, position: int, state: State, rows: Rows) -> Problem:
+    def _problem(self, law: JointLaw, position: int, state: State, rows: Rows, probes: ProbePlan) -> Problem:
         """The allocation problem from `position` on; until then the mixture in use goes on."""
         last = self._last
         assert last is not None
@@ -63,17 +64,25 @@ class Planning(BasePolicy):
             baseline=self.baseline,
             time=time,
             anneal=anneal,
-            trust=self._trusted(rows),
+            trust=self._trusted(rows, self._shown(position, state, probes)),
             earlier=None if state.warm is None else state.warm.earlier(law),
         )
 
-    def _trusted(self, rows: Rows) -> tuple[Array, Array]:
-        """Least and most shares (K,), by name: further out than this the law has seen nothing."""
+    def _shown(self, position: int, state: State, probes: ProbePlan) -> dict[str, int]:
+        """With how few others each domain has been in front. Those that were there before the ones in front now
+        joined have had their sweeps."""
+        earlier = () if state.fronts is None else (name for name in self.names if name not in state.fronts)
+        return {**dict.fromkeys(earlier, 1), **probes.shown(position)}
+
+    def _trusted(self, rows: Rows, fronts: Mapping[str, int]) -> tuple[Array, Array]:
+        """Least and most shares (K,), by name: further out than this the law has seen nothing. `fronts`: with how few
+        others each domain has been in front."""
         count, names = len(self.domains), sorted(self.names)
         least = np.full(count, self.options["least_share"] / count)
         if not self.transfer:
             return least, np.ones(count)
-        probed = [self.baseline[name] * (1 - self.options["amplitude"]) + self.options["amplitude"] for name in names]
+        amplitude, base = self.options["amplitude"], self.baseline
+        probed = [base[name] + amplitude * (1 / fronts[name] - base[name] if name in fronts else 0) for name in names]
         lived = dict(zip(rows.domains, lived_shares(rows, self.options["window"] * self.budget), strict=True))
         shown = np.maximum(probed, [lived[name] for name in names])
         return least, np.minimum(shown + self.options["beyond"], 1.0)

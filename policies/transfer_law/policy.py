@@ -134,12 +134,16 @@ class LawPolicy(Planning):
         return decision
 
     def _joined(self, state: State, position: int, shares: Mapping[str, float]) -> State:
-        """The state with new shares; a domain that joins after the sweeps is probed by a sweep of its own."""
+        """The state with new shares; a domain that joins after the sweeps is probed by a sweep of its own, and among
+        the sweeps they begin anew."""
         new = tuple(sorted(name for name in shares if name not in state.weights))
+        under_way = state.probe_from is not None and position < self._sweeps(state).end
         state = dataclasses.replace(state, weights=shares, watch=Watch())
-        if not new or state.probe_from is None or position < self._sweeps(state).end:
+        if not new or state.probe_from is None:
             return state
-        return dataclasses.replace(state, fronts=new, origin=position, probe_from=position, probe_to=None)
+        before = () if state.fronts is None else state.fronts
+        fronts = (None if state.fronts is None else (*before, *new)) if under_way else new
+        return dataclasses.replace(state, fronts=fronts, origin=position, probe_from=position, probe_to=None)
 
     def _dump_state(self) -> dict[str, Any]:
         return {
@@ -190,12 +194,12 @@ class LawPolicy(Planning):
             budget=self.budget,
             interval=self.interval,
             until=options["probe_until"],
-            sweeps=options["sweeps"],
+            sweeps=int(options["sweeps"]),
+            groups=int(options["groups"]),
             origin=state.origin,
             stop=state.probe_to,
         )
-        late = state.alarms and probes.end > options["latest"] * self.budget
-        return dataclasses.replace(probes, order=()) if late else probes
+        return probes.until(int(options["latest"] * self.budget)) if state.alarms else probes
 
     @property
     def _long(self) -> bool:
@@ -244,7 +248,7 @@ class LawPolicy(Planning):
             return plain
         try:
             with np.errstate(all="ignore"):
-                problem = self._problem(law, position, state, rows)
+                problem = self._problem(law, position, state, rows, probes)
                 hubs = scores(problem)
                 if code == "probe" and probes.once(position):
                     return self._sure_already(plain, problem, hubs, state)

@@ -1,9 +1,10 @@
 """When to probe, and with which mixture: without it the transfer matrix cannot be known.
 
 A run that never changes its mixture shows only one combination of what each domain gives. So
-early on every domain in turn gets a larger share for one block, in two sweeps, the second in
-reverse order so that a steady trend cancels. Where there are more domains than blocks, several are in
-front at once, other ones together in the second sweep: two-way groupings tell all of them apart.
+early on every domain gets a larger share for one block, in two sweeps: first a short one with several in
+front at once, in a few blocks; where that is not enough, one with each in front alone, in reverse
+order so that a steady trend cancels. Where there are more domains than blocks, several are in
+front at once there too, other ones together: two-way groupings tell all of them apart.
 """
 
 from __future__ import annotations
@@ -34,6 +35,18 @@ class ProbePlan:
     sweep: int = 0
     stop: int | None = None
 
+    def until(self, latest: int) -> ProbePlan:
+        """Without the blocks that would end after `latest`; without any, if not even one sweep were over by then."""
+        blocks = (latest - self.first) // (self.block * self.interval)
+        return dataclasses.replace(self, order=self.order[:blocks] if blocks >= self.sweep else ())
+
+    def shown(self, position: int) -> dict[str, int]:
+        """With how few others each domain has been in front by `position`: how many were, at least."""
+        fewest: dict[str, int] = {}
+        for group in self.order[: max(self.number(min(position, self.end) - 1) + 1, 0)]:
+            fewest.update({name: min(len(group), fewest.get(name, len(group))) for name in group})
+        return fewest
+
     @property
     def end(self) -> int:
         """Position at which the last block ends."""
@@ -63,25 +76,39 @@ def plan_probes(
     interval: int,
     until: float,
     sweeps: int,
+    groups: int = 0,
     origin: int = 0,
     stop: int | None = None,
 ) -> ProbePlan:
     """Sweeps that begin at `first` and end near the part `until` of the budget from `origin` on.
 
-    Blocks are at least one interval; if that is too long for the run, sweeps are given up one by
-    one, then domains are put in front together, and where that needs more than half of them at once, nothing
-    is probed.
+    The first of several sweeps has `groups` blocks, if that is fewer than there are domains and not 0. Blocks are at
+    least one interval; if that is too long for the run, later sweeps put domains in front together, then the
+    first is like the others and sweeps are given up one by one, and where more than half of the domains would
+    have to be in front at once, nothing is probed.
     """
     names = sorted(names)
     most = int((origin + LONGEST * (budget - origin) - first) / interval)
-    for count, together in (*((n, 1) for n in range(sweeps, 0, -1)), *_shared(len(names), sweeps, most)):
-        order = tuple(group for turn in range(count) for group in _sweep(names, together, turn))
+    for together in _ways(len(names), sweeps, groups, most):
+        turns = [_sweep(names, some, turn) for turn, some in enumerate(together)]
+        order = tuple(group for turn in turns for group in turn)
         if order and len(order) <= most:
             room = (origin + until * (budget - origin) - first) / (interval * len(order))
             block = max(1, int(room))
             if block * len(order) <= most:
-                return ProbePlan(first, block, order, interval, len(order) // count, stop)
+                return ProbePlan(first, block, order, interval, len(turns[0]), stop)
     return ProbePlan(first, 1, (), interval)
+
+
+def _ways(domains: int, sweeps: int, groups: int, most: int) -> list[tuple[int, ...]]:
+    """How many domains are in front at once in each sweep: what is tried, best first."""
+    alike = [(1,) * n for n in range(sweeps, 0, -1)] + [(n,) * count for count, n in _shared(domains, sweeps, most)]
+    short = math.ceil(domains / groups) if groups else 1
+    if short < 2 or sweeps < 2:
+        return alike
+    rest = _shared(domains, sweeps - 1, most - math.ceil(domains / short))
+    later = [(1,) * n for n in range(sweeps - 1, 0, -1)] + [(n,) * count for count, n in rest]
+    return [(short, *way) for way in later] + alike
 
 
 def _shared(domains: int, sweeps: int, most: int) -> list[tuple[int, int]]:

@@ -89,7 +89,7 @@ def test_a_hub_that_fades_without_a_jump_is_noticed_and_named():
     world, decisions, uniform = led_through(8001)
     said = [d for d in decisions if "draws of d0 have given others about" in d.detail]
     assert max(d.weights["d0"] for d in decisions if d.reason == "refit") > 0.4, "it was raised ..."
-    assert world.spec.changes[0] < said[0].position <= world.spec.changes[0] + 0.15 * world.budget
+    assert world.spec.changes[0] < said[0].position <= world.spec.changes[0] + 0.25 * world.budget
     assert all(d.weights["d0"] <= 0.21 for d in decisions[-10:]), "... and is no more"
     assert world.score() < uniform.score() + 0.002
 
