@@ -137,7 +137,7 @@ def test_the_first_sweep_is_short():
 
 def test_sweeps_that_begin_late_are_cut_short():
     plan = plan_probes("abcde", first=6_000, budget=10_000, interval=200, until=0.2, sweeps=2, groups=3, origin=6_000)
-    assert len(plan.order) == 6 and plan.sweep == 3, "no room for the second sweep with each alone"
+    assert (len(plan.order), plan.sweep) == (6, 3), "no room for the second sweep with each alone"
     assert plan.until(7_000).order == plan.order[:5]
     assert plan.until(6_600).end == 6_600
     assert plan.until(6_599).order == (), "less than one sweep tells nothing"
