@@ -17,7 +17,8 @@ from policies.bounds import within_bounds
 from policies.records import Domain
 
 PASSED = 0.97  # of its fastest fall: from there on it slows down
-LONGEST = 0.34  # of a short run at most this part is spent on start and probing
+LONGEST = 0.28  # of a short run at most this part is spent on start and probing ...
+LONGEST_ANEW = 0.34  # ... and of what is left of it, when probing begins anew
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +89,7 @@ def plan_probes(
     have to be in front at once, nothing is probed.
     """
     names = sorted(names)
-    most = int((origin + LONGEST * (budget - origin) - first) / interval)
+    most = int((origin + (LONGEST_ANEW if origin else LONGEST) * (budget - origin) - first) / interval)
     for together in _ways(len(names), sweeps, groups, most):
         turns = [_sweep(names, some, turn) for turn, some in enumerate(together)]
         order = tuple(group for turn in turns for group in turn)

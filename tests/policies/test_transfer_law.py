@@ -113,7 +113,7 @@ def test_short_runs_probe_less():
     assert full.order == tuple((name,) for name in "abcdeedcba")
     assert (full.block, full.sweep) == (1, 5)
     assert [full.once(position) for position in (400, 1_399, 1_400, 2_399, 2_400)] == [False, False, True, True, False]
-    single = plan_probes("abcdefg", first=400, budget=6_000, interval=200, until=0.2, sweeps=2)
+    single = plan_probes("abcdefg", first=400, budget=7_000, interval=200, until=0.2, sweeps=2)
     assert single.order == tuple((name,) for name in "abcdefg")
     none = plan_probes("abcdefg", first=400, budget=2_000, interval=200, until=0.2, sweeps=2)
     assert none.order == ()
@@ -129,10 +129,10 @@ def test_the_first_sweep_is_short():
     assert plan.shown(1_400) == {"a": 2, "b": 2, "c": 2, "d": 1, "e": 1}
     assert plan_probes("abc", **arguments).order == tuple((name,) for name in "abccba"), "no shorter than three blocks"
     many = plan_probes([f"d{k:02}" for k in range(20)], **arguments)
-    assert [len(group) for group in many.order] == [7, 7, 6] + [2] * 10
-    assert many.end <= 0.34 * 10_000
+    assert [len(group) for group in many.order] == [7, 7, 6] + [2] + [3] * 6
+    assert many.end <= 0.28 * 10_000
     cramped = plan_probes("abcdefg", **{**arguments, "budget": 6_000})
-    assert [len(group) for group in cramped.order] == [3, 3, 1, 1, 2, 2, 2], "no room for each alone"
+    assert [len(group) for group in cramped.order] == [3, 3, 1, 2, 2, 3], "no room for each alone"
 
 
 def test_sweeps_that_begin_late_are_cut_short():
@@ -156,7 +156,7 @@ def test_no_plan_goes_far_beyond_what_was_in_front():
 def test_many_domains_are_probed_in_groups_that_tell_them_apart():
     names = [f"d{k:02}" for k in range(20)]
     plan = plan_probes(names, first=800, budget=20_000, interval=400, until=0.2, sweeps=2)
-    assert plan.end <= 0.34 * 20_000
+    assert plan.end <= 0.28 * 20_000
     sweeps = plan.order[: plan.sweep], plan.order[plan.sweep :]
     for sweep in sweeps:
         assert sorted(name for group in sweep for name in group) == names
