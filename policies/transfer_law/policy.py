@@ -10,24 +10,22 @@ from typing import Any
 import numpy as np
 
 from policies.allocation.plan import scores
-from policies.history import History, Row, Since
+from policies.history import History
 from policies.intake import decision_position
 from policies.laws import JointLaw, Rows, WarmStart, fit_rows
 from policies.laws.fading import Fading, fading
 from policies.records import Decision, LossReport
-from policies.transfer_law.change import Watch, forecast
-from policies.transfer_law.planning import Planning
-from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes, probe_mixture
-from policies.transfer_law.rates import warm_up_end
+from policies.transfer_law.change import forecast
+from policies.transfer_law.phases import Phases
+from policies.transfer_law.probing import ProbePlan, probe_mixture
 from policies.transfer_law.restraint import nothing_new, steep
-from policies.transfer_law.state import State, loss_changed
+from policies.transfer_law.state import State
 
-FEWEST = 20  # intervals; of a shorter run a handful of reports would decide
 RAISED = 1.2  # times its share of the baseline: such a domain must go on giving what the plan counts on
 ANEW = 8  # each so many refits the last fit has to hold its own against other starts
 
 
-class LawPolicy(Planning):
+class LawPolicy(Phases):
     """Shared by `transfer_law` and `own_law`: the second knows no transfer and does not probe.
 
     A decision is a pure function of the history, the latest report and the state the decision
@@ -96,54 +94,11 @@ class LawPolicy(Planning):
         except np.linalg.LinAlgError:
             return None
 
-    def _watched(self, position: int, state: State) -> State:
-        """The state after a look for change: what was learnt before one is forgotten, and probing begins anew."""
-        assert self._last is not None
-        watch, changed = state.watch.seen(self._last)
-        if not changed or position >= self.budget:
-            return dataclasses.replace(state, watch=watch)
-        state = dataclasses.replace(state, watch=watch)
-        return self._anew(position, self._here(), loss_changed(changed), state)
-
-    def _here(self) -> Since:
-        """Where the latest report stands."""
-        assert self._last is not None
-        return Since(self._last.position, {**self._history.left, **self._last.draws}, self._last.lr_sum)
-
-    def _anew(self, position: int, since: Since, changed: str, state: State) -> State:
-        """The state in which only what was reported after `since` counts, and probing begins at `position`."""
-        return dataclasses.replace(
-            state,
-            warm=None,
-            watch=Watch(),
-            away=False,
-            left=None,
-            since=since,
-            origin=position,
-            probe_from=position,
-            probe_to=None,
-            fronts=None,
-            alarms=state.alarms + 1,
-            changed=changed,
-        )
-
     def _changed(self, decision: Decision) -> Decision:
         shares = dict(decision.weights)
         self._then = self._joined(self._then, decision.position, shares)
         self._now = self._joined(self._now, decision.position, shares)
         return decision
-
-    def _joined(self, state: State, position: int, shares: Mapping[str, float]) -> State:
-        """The state with new shares; a domain that joins after the sweeps is probed by a sweep of its own, and among
-        the sweeps they begin anew."""
-        new = tuple(sorted(name for name in shares if name not in state.weights))
-        under_way = state.probe_from is not None and position < self._sweeps(state).end
-        state = dataclasses.replace(state, weights=shares, watch=Watch())
-        if not new or state.probe_from is None:
-            return state
-        before = () if state.fronts is None else state.fronts
-        fronts = (None if state.fronts is None else (*before, *new)) if under_way else new
-        return dataclasses.replace(state, fronts=fronts, origin=position, probe_from=position, probe_to=None)
 
     def _dump_state(self) -> dict[str, Any]:
         return {
@@ -169,48 +124,6 @@ class LawPolicy(Planning):
         decision = self._within_caps(decision)
         self._now = dataclasses.replace(state, weights=decision.weights)
         return decision
-
-    def _begun(self, position: int, state: State) -> State:
-        """The state once it is known when the sweeps begin: after the start, and not on a plateau."""
-        latest = self.options["plateau_until"] * self.budget
-        warm = min(warm_up_end(self.lr_plan), latest)
-        first = max(self.interval, self.options["start"] * self.budget, warm)
-        if state.probe_from is not None or position < first:
-            return state
-        if position < latest and self._on_plateau(first):
-            return state
-        if position < first + self.interval:
-            return dataclasses.replace(state, probe_from=position)
-        return dataclasses.replace(state, probe_from=position, origin=position, since=self._here(), warm=None)
-
-    def _sweeps(self, state: State) -> ProbePlan:
-        """Who is in front when; empty where nobody is to be, or the run is too short."""
-        options, fronts = self.options, state.fronts
-        known = self.names if fronts is None else [name for name in fronts if name in self.names]
-        worth = self.transfer and self._long and state.alarms <= options["alarms"]
-        probes = plan_probes(
-            known if worth else (),
-            first=self.budget if state.probe_from is None else state.probe_from,
-            budget=self.budget,
-            interval=self.interval,
-            until=options["probe_until"],
-            sweeps=int(options["sweeps"]),
-            groups=int(options["groups"]),
-            origin=state.origin,
-            stop=state.probe_to,
-        )
-        return probes.until(int(options["latest"] * self.budget)) if state.alarms else probes
-
-    @property
-    def _long(self) -> bool:
-        """Whether the run has reports enough for a law to be held against what follows."""
-        return self.budget >= FEWEST * self.interval
-
-    def _on_plateau(self, first: float) -> bool:
-        rows = [*self._history.rows, *([] if self._last is None else [Row.of(self._last)])]
-        rows = [row for row in rows if row.log_loss]
-        levels = [math.fsum(row.log_loss.values()) / len(row.log_loss) for row in rows]
-        return on_plateau([row.position for row in rows], levels, self.options["plateau"], first=first)
 
     def _fit(self, rows: Rows, state: State) -> tuple[JointLaw | None, WarmStart | None, str]:
         """The law and the start for the next fit, or None and why there is none.
