@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 from policies.history import Row, Since
+from policies.products import with_report
 from policies.transfer_law.change import Watch
 from policies.transfer_law.planning import Planning
 from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes
@@ -31,9 +32,16 @@ class Phases(Planning):
             return state
         if position < latest and self._on_plateau(first):
             return state
+        state = dataclasses.replace(state, probe_from=position, told=self._told)
         if position < first + self.interval:
-            return dataclasses.replace(state, probe_from=position)
-        return dataclasses.replace(state, probe_from=position, origin=position, since=self._here(), warm=None)
+            return state
+        return dataclasses.replace(state, origin=position, since=self._here(), warm=None)
+
+    @property
+    def _told(self) -> bool:
+        """Whether gradient products were reported."""
+        groups = self._history.products if self._last is None else with_report(self._history.products, self._last)
+        return bool(self.options["products"]) and bool(groups)
 
     def _on_plateau(self, first: float) -> bool:
         rows = [*self._history.rows, *([] if self._last is None else [Row.of(self._last)])]
@@ -53,7 +61,7 @@ class Phases(Planning):
             interval=self.interval,
             until=options["probe_until"],
             sweeps=int(options["sweeps"]),
-            groups=int(options["groups"]),
+            groups=int(options["groups"]) if state.told else 0,
             origin=state.origin,
             stop=state.probe_to,
         )

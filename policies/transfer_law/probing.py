@@ -1,10 +1,11 @@
 """When to probe, and with which mixture: without it the transfer matrix cannot be known.
 
 A run that never changes its mixture shows only one combination of what each domain gives. So
-early on every domain gets a larger share for one block, in two sweeps: first a short one with several in
-front at once, in a few blocks; where that is not enough, one with each in front alone, in reverse
-order so that a steady trend cancels. Where there are more domains than blocks, several are in
-front at once there too, other ones together: two-way groupings tell all of them apart.
+early on every domain in turn gets a larger share for one block, in two sweeps, the second in
+reverse order so that a steady trend cancels. Where there are more domains than blocks, several are in
+front at once, other ones together in the second sweep: two-way groupings tell all of them apart.
+Where gradient products show which domains help each other, the first sweep only has to show whether
+they are right: it is a short one, with several in front at once.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from policies.bounds import within_bounds
 from policies.records import Domain
 
 PASSED = 0.97  # of its fastest fall: from there on it slows down
-LONGEST = 0.28  # of a short run at most this part is spent on start and probing ...
-LONGEST_ANEW = 0.34  # ... and of what is left of it, when probing begins anew
+LONGEST = 0.34  # of a run at most this part is spent on start and probing, ...
+LONGEST_SWEEPS = 0.26  # ... and this part on probing alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,8 @@ def plan_probes(
     have to be in front at once, nothing is probed.
     """
     names = sorted(names)
-    most = int((origin + (LONGEST_ANEW if origin else LONGEST) * (budget - origin) - first) / interval)
+    left = budget - origin
+    most = int(min(origin + LONGEST * left - first, LONGEST_SWEEPS * left) / interval * (1 + 1e-9))
     for together in _ways(len(names), sweeps, groups, most):
         turns = [_sweep(names, some, turn) for turn, some in enumerate(together)]
         order = tuple(group for turn in turns for group in turn)
@@ -107,7 +109,7 @@ def _ways(domains: int, sweeps: int, groups: int, most: int) -> list[tuple[int, 
     short = math.ceil(domains / groups) if groups else 1
     if short < 2 or sweeps < 2:
         return alike
-    rest = _shared(domains, sweeps - 1, most - math.ceil(domains / short))
+    rest = _shared(domains, 1, most - math.ceil(domains / short))
     later = [(1,) * n for n in range(sweeps - 1, 0, -1)] + [(n,) * count for count, n in rest]
     return [(short, *way) for way in later] + alike
 

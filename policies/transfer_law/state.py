@@ -21,7 +21,8 @@ class State:
     changed: only what came later is fitted to; origin: position from which the sweeps' share of the budget
     counts; fronts: whom the sweeps put in front, None for all; alarms: changes noticed so far; changed: the
     latest in words; probe_to: position at which the sweeps were ended since the law was sure; left: position
-    from which on the mixture has been away from the baseline.
+    from which on the mixture has been away from the baseline; told: gradient products had been reported when the
+    sweeps began.
     """
 
     warm: WarmStart | None
@@ -38,6 +39,7 @@ class State:
     changed: str = ""
     probe_to: int | None = None
     left: int | None = None
+    told: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -55,6 +57,7 @@ class State:
             "changed": self.changed,
             "probe_to": self.probe_to,
             "left": self.left,
+            "told": self.told,
         }
 
     @classmethod
