@@ -40,8 +40,8 @@ class Phases(Planning):
     @property
     def _told(self) -> bool:
         """Whether gradient products were reported."""
-        groups = self._history.products if self._last is None else with_report(self._history.products, self._last)
-        return bool(self.options["products"]) and bool(groups)
+        assert self._last is not None
+        return bool(self.options["products"]) and bool(with_report(self._history.products, self._last))
 
     def _on_plateau(self, first: float) -> bool:
         rows = [*self._history.rows, *([] if self._last is None else [Row.of(self._last)])]

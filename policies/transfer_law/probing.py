@@ -96,7 +96,7 @@ def plan_probes(
         turns = [_sweep(names, some, turn) for turn, some in enumerate(together)]
         order = tuple(group for turn in turns for group in turn)
         if order and len(order) <= most:
-            room = (origin + until * (budget - origin) - first) / (interval * len(order))
+            room = (origin + until * left - first) / (interval * len(order))
             block = max(1, int(room))
             if block * len(order) <= most:
                 return ProbePlan(first, block, order, interval, len(turns[0]), stop)

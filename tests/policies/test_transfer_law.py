@@ -128,7 +128,7 @@ def test_short_runs_probe_less():
     assert full.order == tuple((name,) for name in "abcdeedcba")
     assert (full.block, full.sweep) == (1, 5)
     assert [full.once(position) for position in (400, 1_399, 1_400, 2_399, 2_400)] == [False, False, True, True, False]
-    single = plan_probes("abcdefg", first=400, budget=7_000, interval=200, until=0.2, sweeps=2)
+    single = plan_probes("abcdefg", first=400, budget=6_000, interval=200, until=0.2, sweeps=2)
     assert single.order == tuple((name,) for name in "abcdefg")
     none = plan_probes("abcdefg", first=400, budget=2_000, interval=200, until=0.2, sweeps=2)
     assert none.order == ()
