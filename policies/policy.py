@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import abc
 import copy
-import dataclasses
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 from policies import intake
-from policies.bounds import carry_over, pour, within_bounds
+from policies.bounds import carry_over, within_bounds
+from policies.caps import within_caps
 from policies.records import OBJECTIVES, BadReport, BadSetup, Decision, Domain, LossReport, check_domains, check_mixture
+from policies.setup import check_lr_plan, check_options, check_targets, check_whole
 
 if TYPE_CHECKING:
     from policies.laws import JointLaw
 
-UNMET = "max_epochs cannot be met"
 REMEMBERED = 64  # reported positions kept to answer a repeated report
 
 
@@ -84,18 +83,18 @@ class BasePolicy(abc.ABC):
         **options: Any,
     ) -> None:
         self.domains = check_domains(domains)
-        self.budget, self.interval = _whole("budget", budget), _whole("interval", interval)
+        self.budget, self.interval = check_whole("budget", budget), check_whole("interval", interval)
         if self.interval > self.budget:
             raise BadSetup(f"interval is {interval} draws, more than the budget of {budget}; make it smaller")
         if objective not in OBJECTIVES:
             raise BadSetup(f"objective is '{objective}'{intake.nearest(objective, OBJECTIVES)}; known: {OBJECTIVES}")
         self.objective, self.seed = objective, int(seed)
-        self._given_targets = None if targets is None else _check_targets(targets)
+        self._given_targets = None if targets is None else check_targets(targets)
         self._given_baseline = None if baseline is None else dict(baseline)
         if baseline is not None:
             check_mixture(baseline, self.names)
-        self.lr_plan = _check_lr_plan(lr_plan)
-        self.options = self._check_options(options)
+        self.lr_plan = check_lr_plan(lr_plan)
+        self.options = check_options(self.name, self.OPTIONS, options)
         self._last: LossReport | None = None
         self._refits = 0
         self._seen: list[tuple[int, dict[str, float]]] = []
@@ -233,24 +232,12 @@ class BasePolicy(abc.ABC):
     # -- inside --------------------------------------------------------------------------------
 
     def _within_caps(self, decision: Decision) -> Decision:
-        """No more draws from a domain in the next interval than its `max_epochs` leave.
-
-        What cannot be drawn goes to the others in proportion. Where the caps together do not allow
-        an interval's draws, the mixture is left as it is and the decision says so.
-        """
+        """No more draws from a domain in the next interval than its `max_epochs` leave."""
         draws = min(self.interval, self.budget - decision.position)
         if draws <= 0 or all(math.isinf(domain.cap) for domain in self.domains):
             return decision
-        most = {d.name: max(d.cap - self._spent(d.name, decision.position), 0.0) / draws for d in self.domains}
-        full = [name for name, share in decision.weights.items() if share > most[name] + 1e-12]
-        if not full:
-            return decision
-        if math.fsum(most.values()) < 1.0:
-            others = (label for label in decision.binding if label != UNMET)
-            return dataclasses.replace(decision, binding=(*others, UNMET))
-        bound = tuple(label for name in full if (label := f"pool of {name}") not in decision.binding)
-        weights = pour(decision.weights, most)
-        return dataclasses.replace(decision, weights=weights, binding=(*decision.binding, *bound))
+        left = {d.name: max(d.cap - self._spent(d.name, decision.position), 0.0) for d in self.domains}
+        return within_caps(decision, left, draws)
 
     def _spent(self, name: str, position: int) -> float:
         """Draws from a domain by `position`: those reported, and those of the mixture in use since."""
@@ -276,42 +263,3 @@ class BasePolicy(abc.ABC):
         if len(self._seen) < REMEMBERED or report.position > self._seen[0][0]:
             last = self._last.position if self._last else 0
             raise BadReport(f"position {report.position} comes after {last} was reported; send reports in order")
-
-    @classmethod
-    def _check_options(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        for name in given:
-            if name not in cls.OPTIONS:
-                known = ", ".join(cls.OPTIONS) or "none"
-                raise BadSetup(
-                    f"policy '{cls.name}' has no option '{name}'{intake.nearest(name, cls.OPTIONS)}; known: {known}"
-                )
-        return {**cls.OPTIONS, **given}
-
-
-def _whole(what: str, value: int) -> int:
-    if isinstance(value, bool) or int(value) != value or value < 1:
-        raise BadSetup(f"{what} is {value}; it must be a whole number of draws >= 1")
-    return int(value)
-
-
-def _check_targets(targets: Mapping[str, float]) -> dict[str, float]:
-    if not targets:
-        raise BadSetup("targets is empty; name at least one held-out loss, or leave it out for the domains")
-    for name, weight in targets.items():
-        if not (math.isfinite(weight) and weight >= 0):
-            raise BadSetup(f"weight of target '{name}' is {weight}; weights must be finite and >= 0")
-    if math.fsum(targets.values()) <= 0:
-        raise BadSetup("all target weights are 0; at least one must be positive")
-    return {name: float(weight) for name, weight in targets.items()}
-
-
-def _check_lr_plan(plan: Sequence[Sequence[float]] | None) -> list[list[float]] | None:
-    if plan is None:
-        return None
-    pairs = [[float(value) for value in pair] for pair in plan]
-    if not pairs or any(len(pair) != 2 for pair in pairs):
-        raise BadSetup("lr_plan must be pairs (position, sum of learning rates up to there)")
-    for before, after in itertools.pairwise(pairs):
-        if after[0] <= before[0] or after[1] < before[1]:
-            raise BadSetup(f"lr_plan goes from {before} to {after}; positions must increase and sums must not fall")
-    return pairs
