@@ -19,6 +19,7 @@ LEAST_TRAIN, LEAST_HELD = 7, 3  # rows needed to leave any out
 LONGEST_ODDS, LONGEST_RUNS = 3.0, 4.0  # in logs: no family is ever quite sure, from one run, from many
 USUAL, USUAL_DOF = 0.5, 5.0  # squared error in units of the Laplace variance, which weak priors make wide; in targets
 FARTHEST = 9.0  # and the most that one target may say
+AHEAD = 1.5  # power, for one run: its end lies further ahead than the rows held out, and errors grow on the way
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,8 @@ def weigh(settings: list[Setting], fits: list[Fit], starts: list[Array], seed: i
         parts.append(part)
     odds = np.exp(np.clip(np.array(scores) - max(scores), -longest, 0.0))
     weights = odds / odds.sum()
-    return Weighed([float(weight) for weight in weights], parts, _checked(weights @ np.array(errors)))
+    checked = _checked(weights @ np.array(errors)) ** (AHEAD if single else 1.0)
+    return Weighed([float(weight) for weight in weights], parts, checked)
 
 
 def _ahead(setting: Setting, theta: Array, spread: Array) -> tuple[Array, Array]:
