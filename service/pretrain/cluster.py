@@ -46,7 +46,7 @@ def connected(config: ClusterConfig) -> Iterator[None]:
         raise ClusterLost(f"Ray cannot be started or reached {where}: {str(error).splitlines()[0]}") from error
     try:
         _check_gpus(config, ray.cluster_resources().get("GPU", 0))
-        with _terminated_like_interrupted():
+        with terminated_like_interrupted():
             yield
     finally:
         ray.shutdown()
@@ -76,10 +76,15 @@ def _check_gpus(config: ClusterConfig, there: float) -> None:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: Ray Train's own handler for the latter stops the workers in order."""
+def terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: Ray Train's own handler for the latter stops the workers in order.
+
+    Also where the shell lets its background commands ignore SIGINT, as `nohup isthmus ... &` in a script does.
+    """
 
     def pass_on(_signal: int, _frame: FrameType | None) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, pass_on)
