@@ -24,7 +24,7 @@ class Rules:
 
     caution: standard deviations taken off a predicted gain when mixtures are compared; sure: least
     probability that the plan ends better than the baseline; least_gain: smallest predicted gain
-    worth a change; step: most of the mixture that may move at once (total variation); partly: whether a
+    worth leaving the baseline for; step: most of the mixture that may move at once (total variation); partly: whether a
     part of the way will do where the whole is not sure enough.
     """
 
@@ -92,13 +92,14 @@ def choose(problem: Problem, current: Array, rules: Rules, *, away: bool) -> Cho
     """The mixture for the next interval, given the one in use.
 
     The baseline is left only if the plan ends better with probability `sure`; once away, the bar
-    to stay is lower, so that noise does not throw the mixture to and fro.
+    to stay is lower, so that noise does not throw the mixture to and fro, and a gain that is small since little is
+    left of the budget is no reason to go back.
     """
     bar = rules.sure if not away else rules.sure - STAY
     aim, mean, sd, bound = cautious_plan(problem, rules.caution, bar if rules.partly else None)
     better = probability(mean, sd) if mean else 0.0
     base = problem.feasible.mixture(problem.feasible.cost_shares(problem.baseline))
-    if mean < rules.least_gain or better < bar:
+    if better < bar or (mean < rules.least_gain and not away):
         kept = step_towards(current, base, rules.step)
         return Choice(kept, as_interval(mean, sd), better, bar, "kept: no gain beyond uncertainty", ())
     moved = step_towards(current, aim, rules.step)
