@@ -100,6 +100,13 @@ def test_islands_gain_and_flat_is_not_harmed():
     assert flat.score(draws) < flat.uniform + 0.002
 
 
+def test_a_plan_is_followed_to_the_end_though_little_is_left_to_gain():
+    world = World("islands", 4, 0, 0.003)
+    _, decisions, _ = world.run("transfer_law")
+    assert [d.reason for d in decisions[-10:]] == ["refit"] * 10
+    assert max(decisions[-1].weights.values()) > 0.35
+
+
 def test_plateau_is_waited_out():
     policy = make_policy("transfer_law", [Domain("a"), Domain("b")], 10_000, interval=200)
     for position in range(200, 1_001, 200):
