@@ -14,6 +14,7 @@ from policies.records import MixtureSchedule, Stage
 from trainers.advisor import RecordedAdvisor
 from trainers.config.model import ModelConfig
 from trainers.config.training import TrainConfig
+from trainers.loop import LocalComm, TrainResult, run
 from trainers.loop.job import TrainJob
 from trainers.volumes.records import HeldOutCrop, PreparedData, PreparedDomain, PreparedVolume
 
@@ -74,3 +75,17 @@ def make_job(data: PreparedData, schedule: MixtureSchedule, tmp_path: Path) -> M
         return TrainJob(**(standard | (fields or {})))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared() -> dict[str, tuple[TrainJob, TrainResult]]:
+    return {}
+
+
+@pytest.fixture
+def undisturbed(make_job, shared, tmp_path_factory) -> tuple[TrainJob, TrainResult]:
+    """One run from start to end, made once."""
+    if "run" not in shared:
+        job = make_job(fields={"run_dir": str(tmp_path_factory.mktemp("undisturbed"))})
+        shared["run"] = job, run(job, LocalComm())
+    return shared["run"]
