@@ -100,7 +100,8 @@ class Decision:
     refit:
         How many refits had been made when this was decided.
     predicted, predicted_baseline:
-        By target: final held-out loss at the budget if this plan (the baseline mixture) is kept.
+        By target: final held-out loss at the budget if these weights are kept, also where they are a probe's (if the
+        baseline mixture had been kept from the first draw).
     gain:
         Predicted final objective of the baseline minus that of the plan; for `mean_log` roughly
         the relative gain. Positive means the plan ends lower.

@@ -85,7 +85,7 @@ class Ado(Rival):
     L_k(n) = eps_k + beta_k n^-alpha_k, n all draws so far, refitted every 60th of the budget; rho_k
     proportional to mu_k (alpha_k (L_k - eps_k) / n) hbar_k^0.5 with mu the natural shares, alpha at
     least 0.05, hbar the moving average (0.9) of the shares drawn; shares at least 0.01; p = 0.9 mean of
-    rho so far + 0.1 rho. Before the part `warmup` = 0.05 of the budget mu is used; losses of the first
+    rho before, from mu on, + 0.1 rho. Before the part `warmup` = 0.05 of the budget mu is used; losses of the first
     0.02 are not fitted (the released code drops the first 1,000 of 60,000 steps, refits every 1,000).
 
     Interpretations. Training losses where reported, else held-out ones; no Savitzky-Golay filter, as a
@@ -124,6 +124,7 @@ class Ado(Rival):
             curves.update({name: appended(curves.get(name, []), part, logs[name]) for name in logs})
         drawn = self._credit(state, report, mu)
         now = {**state, "curves": curves, "draws": dict(report.draws), "drawn": drawn}
+        now["count"] = count = state.get("count", 0) + 1
         if position < self._boundary(self.options["warmup"]):
             return Step(mu, now, "start", "natural shares before the laws are fitted")
         now["laws"], now["fitted"] = self._laws(now, part)
@@ -131,11 +132,11 @@ class Ado(Rival):
         if not speeds:
             return Step(state.get("weights", mu), now, "kept: law not identified")
         rho = self._preference(speeds, mu, drawn)
-        count, mean = state.get("count", 0) + 1, state.get("mean", {})
-        mean = {name: mean.get(name, rho[name]) + (rho[name] - mean.get(name, rho[name])) / count for name in names}
+        mean = {name: state.get("mean", mu).get(name, mu[name]) for name in names}
         mixed = {name: self.options["keep"] * mean[name] + (1.0 - self.options["keep"]) * rho[name] for name in names}
+        mean = {name: mean[name] + (rho[name] - mean[name]) / count for name in names}
         shares = floored(mixed, min(self.options["least"], 1.0 / len(names)))
-        return Step(shares, {**now, "mean": mean, "count": count, "weights": shares}, "refit", f"{len(speeds)} laws")
+        return Step(shares, {**now, "mean": mean, "weights": shares}, "refit", f"{len(speeds)} laws")
 
     def _credit(self, state: State, report: LossReport, mu: Mapping[str, float]) -> dict[str, float]:
         """Moving average of the shares really drawn, from the natural ones."""

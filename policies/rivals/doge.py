@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from policies.records import LossReport
 from policies.rivals.mixtures import exponentiated_gradient, known_logs, softmax, uniform_shares
-from policies.rivals.stateful import Rival, State, Step, Tune
+from policies.rivals.stateful import Rival, State, Step, Tune, added, averaged
 
 TUNE: Tune = {"rate": (0.01, 5.0, "log"), "until": (0.1, 0.5, "linear")}
 
@@ -75,12 +75,17 @@ class Doge(Rival):
         clipped = {name: min(max(score, low), high) for name, score in scores.items()}
         logs = exponentiated_gradient(logs, clipped, self.options["rate"])
         shares = softmax(logs)
-        total = {name: state.get("sum", {}).get(name, 0.0) + share for name, share in shares.items()}
-        return Step(shares, {**state, "logs": logs, "sum": total, "steps": steps + 1}, "refit", f"step {steps + 1}")
+        total, seen = added(state, shares)
+        return Step(
+            shares,
+            {**state, "logs": logs, "sum": total, "seen": seen, "steps": steps + 1},
+            "refit",
+            f"step {steps + 1}",
+        )
 
     def _settled(self, state: State) -> Step:
         """The average of the mixtures so far, for the rest of the run."""
         if not state.get("steps"):
             return Step(self.baseline, state, "kept: no gradient products reported")
-        shares = state.get("weights") or {name: part for name, part in state["sum"].items() if name in self.names}
+        shares = state.get("weights") or averaged(state, self.names)
         return Step(shares, {**state, "weights": dict(shares)}, "fixed", f"mean over {state['steps']} steps")

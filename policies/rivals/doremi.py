@@ -11,7 +11,7 @@ import numpy as np
 from policies.records import LossReport
 from policies.rivals.losses import NATS, appended, domain_logs, level, ratio
 from policies.rivals.mixtures import exponentiated_gradient, known_logs, natural_shares
-from policies.rivals.stateful import Rival, State, Step, Tune
+from policies.rivals.stateful import Rival, State, Step, Tune, added, averaged
 
 TUNE: Tune = {"eta": (0.01, 5.0, "log"), "reference": (0.04, 0.2, "linear"), "until": (0.22, 0.5, "linear")}
 
@@ -69,8 +69,7 @@ class DoReMi(Rival):
             return self._robust(state, report)
         if not state.get("steps"):
             return Step(self.baseline, state, "kept: no loss measured")
-        mean = {name: total for name, total in state["sum"].items() if name in self.names}
-        shares = state.get("weights", mean)
+        shares = state.get("weights") or averaged(state, self.names)
         return Step(shares, {**state, "weights": dict(shares)}, "fixed", f"mean over {state['steps']} steps")
 
     def _referenced(self, state: State, report: LossReport) -> State:
@@ -100,6 +99,6 @@ class DoReMi(Rival):
         excess = excess_losses(losses, reference)
         weights = dro_step(weights, excess, eta=self.options["eta"], smoothing=self.options["smoothing"])
         shares = {name: math.exp(log) for name, log in weights.items()}
-        total = {name: state.get("sum", {}).get(name, 0.0) + share for name, share in shares.items()}
-        now = {**state, "logs": weights, "sum": total, "steps": steps + 1}
+        total, seen = added(state, shares)
+        now = {**state, "logs": weights, "sum": total, "seen": seen, "steps": steps + 1}
         return Step(shares, now, "refit", f"DRO step {steps + 1}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from policies.bounds import within_bounds
@@ -93,3 +93,19 @@ def _carried(state: State, weights: Mapping[str, float]) -> State:
 def _check_number(policy: str, option: str, value: Any, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise BadSetup(f"option {option} of '{policy}' is {value!r}; it must be a number in [{low:g}, {high:g}]")
+
+
+def added(state: State, shares: Mapping[str, float]) -> tuple[dict[str, float], dict[str, int]]:
+    """By domain, the sum of its shares over the steps so far and this one, and how many steps it was there for."""
+    total, seen = state.get("sum", {}), state.get("seen", {})
+    earlier = {name: seen.get(name, state.get("steps", 0) if name in total else 0) for name in shares}
+    return (
+        {name: total.get(name, 0.0) + share for name, share in shares.items()},
+        {name: count + 1 for name, count in earlier.items()},
+    )
+
+
+def averaged(state: State, names: Sequence[str]) -> dict[str, float]:
+    """Each domain's mean share over the steps it was there for; one that joins in mid-run is not counted as absent."""
+    seen = state.get("seen", {})
+    return {name: part / seen.get(name, 1) for name, part in state["sum"].items() if name in names}

@@ -94,7 +94,7 @@ class Planning(BasePolicy):
             led = self._led(probe, problem, hubs, state, sure=self.options["enough"])
             if led.reason == "refit":
                 return led
-        return self._described(probe, problem, hubs, self._rest(state))
+        return self._described(probe, problem, hubs)
 
     def _led(
         self, plain: Decision, problem: Problem, hubs: HubScores, state: State, sure: float | None = None
@@ -116,14 +116,14 @@ class Planning(BasePolicy):
             detail=explain(problem, hubs, before, choice),
             binding=choice.binding,
         )
-        return self._described(decision, problem, hubs, weights)
+        return self._described(decision, problem, hubs)
 
     def _doubted(self, plain: Decision, problem: Problem, hubs: HubScores, doubt: str) -> Decision:
         """The baseline, since the law may not lead."""
         kept = dataclasses.replace(
             plain, weights=self._ordered(self.baseline), reason="kept: law not identified", detail=doubt
         )
-        return self._described(kept, problem, hubs, self.baseline)
+        return self._described(kept, problem, hubs)
 
     def _rules(self, position: int, state: State, sure: float | None) -> Rules:
         """The trust region is a pace per draw, so that many small intervals are no bolder than few."""
@@ -137,10 +137,10 @@ class Planning(BasePolicy):
     def _ordered(self, weights: Mapping[str, float]) -> dict[str, float]:
         return {name: weights[name] for name in self.names}
 
-    def _described(self, decision: Decision, problem: Problem, hubs: HubScores, plan: Mapping[str, float]) -> Decision:
-        """The decision with the law, and the predicted ends: under `plan` from here on, and had the
-        baseline been kept from the first draw."""
-        final = problem.final(np.array([plan[name] for name in problem.feasible.names]))
+    def _described(self, decision: Decision, problem: Problem, hubs: HubScores) -> Decision:
+        """The decision with the law, and the predicted ends: under its mixture from here on, also if that is a
+        probe's, and had the baseline been kept from the first draw."""
+        final = problem.final(np.array([decision.weights[name] for name in problem.feasible.names]))
         base = problem.never_left()
         return dataclasses.replace(
             decision,

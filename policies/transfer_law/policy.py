@@ -166,7 +166,7 @@ class LawPolicy(Phases):
                 if code == "probe" and probes.once(position):
                     return self._sure_already(plain, problem, hubs, state)
                 if code != "refit":
-                    return self._described(plain, problem, hubs, self._rest(state))
+                    return self._described(plain, problem, hubs)
                 if doubt := steep(law, self.targets, self.options["steepest"]):
                     return self._doubted(plain, problem, hubs, doubt)
                 return self._led(plain, problem, hubs, state)

@@ -44,7 +44,7 @@ class Spec:
     domains: all of them, in the order of the truth's columns; joins (K,): position from which each is
     there; targets: name and weight of each held-out loss, None for the domains equally; changes:
     positions at which the best mixture may change (for the adaptive oracle); noise_factor
-    (M,) multiplies the evaluation noise, from `noisy_from` on; has_gap: whether any mixture beats
+    (M,) multiplies the evaluation noise after `noisy_from`; has_gap: whether any mixture beats
     uniform by more than a hair.
     """
 
@@ -52,7 +52,7 @@ class Spec:
     domains: tuple[Domain, ...]
     joins: Array
     noise_factor: Array
-    noisy_from: float = 0.0
+    noisy_from: float = -math.inf
     train_factor: Array | None = None
     targets: dict[str, float] | None = None
     changes: tuple[float, ...] = ()

@@ -19,7 +19,7 @@ from policies.worlds.world import World
 Array = NDArray[np.float64]
 
 SCREENED = 64  # random mixtures looked at
-STARTS = 4  # the best of them, beside the uniform one, from which the solver starts
+STARTS = 16  # the best of them, beside the uniform one, from which the solver starts
 STEP = 1e-7  # of a share, for slopes by differences
 
 
@@ -52,8 +52,10 @@ class _Cache:
 
 
 def _rebuilt(known: World, world: World) -> bool:
-    """Whether two worlds of one key have the same truth, judged by their losses at the start."""
-    return known.losses() == world.fresh().losses()
+    """Whether two worlds of one key ask for the same, with the same truth, judged by their losses at the start."""
+    one, other = known.spec, world.spec
+    alike = one.domains == other.domains and one.changes == other.changes and np.array_equal(one.joins, other.joins)
+    return alike and known.targets == world.targets and known.losses() == world.fresh().losses()
 
 
 _CACHE = _Cache()

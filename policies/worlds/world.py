@@ -124,7 +124,7 @@ class World:
 
     @property
     def _noisy(self) -> bool:
-        return self.state.position >= self.spec.noisy_from
+        return self.state.position > self.spec.noisy_from
 
     def _report(self, before: State) -> LossReport:
         position, targets, sd = self.position, self._targets_now(), self.noise_now()

@@ -78,13 +78,14 @@ def _of_decision(event: Event) -> Iterator[tuple[str, float]]:
         yield "refit/seconds", meta["seconds"]
     if not _opens(event):
         yield "refit/number", decision.refit
-    if decision.gain is not None:
-        yield from _interval("predicted_gain", decision.gain)
-    yield from _predictions(decision)
+    if decision.reason != "probe":  # whose ends are those of a mixture that nobody keeps
+        yield from _predictions(decision)
     yield from _of_law(decision)
 
 
 def _predictions(decision: Decision) -> Iterator[tuple[str, float]]:
+    if decision.gain is not None:
+        yield from _interval("predicted_gain", decision.gain)
     for name, interval in (decision.predicted or {}).items():
         yield from _interval(f"predicted_final/{name}", interval)
 
