@@ -91,6 +91,13 @@ def test_decisions_carry_law_and_forecast():
     json.dumps(policy.dump(), allow_nan=False)
 
 
+def test_a_probe_says_how_its_own_mixture_would_end():
+    _, _, decisions, _ = hub_run()
+    told = [d for d in decisions if d.predicted]
+    assert max(d.gain.mean for d in told if d.reason == "probe") < -0.05
+    assert max(d.gain.mean for d in told if d.reason == "refit") > 0.05
+
+
 def test_islands_gain_and_flat_is_not_harmed():
     islands = World("islands", 4, 3, 0.003)
     draws, _, _ = islands.run("transfer_law")

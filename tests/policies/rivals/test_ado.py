@@ -72,3 +72,19 @@ def test_refits_wait_for_a_60th_of_the_budget():
     assert 0.5 - 1 / 60 <= fitted <= 0.5
     assert policy._step(policy._now, policy._last, 10_010).state["fitted"] == fitted
     assert all(len(series) <= 128 for series in policy._now["curves"].values())
+
+
+def test_the_mean_starts_at_the_natural_shares_and_does_not_hold_the_latest_preference():
+    """Steps of the released code: p = 0.9 mean + 0.1 rho, and only then rho enters the mean."""
+    setup = {"pools": {"a": 3_000, "b": 1_000}, "credit": 0.0, "warmup": 0.1, "least": 0.0}
+
+    def loss(draws):
+        n = draws.sum()
+        return np.array([0.2 + 3.0 * n**-0.3, 0.2 + 3.0 * n**-0.6])
+
+    alone = follow(make("ado", keep=0.0, **setup), loss)
+    first = next(i for i, d in enumerate(alone) if d.reason == "refit")
+    mixed = follow(make("ado", keep=0.9, **setup), loss)
+    assert mixed[first].weights["a"] == pytest.approx(0.9 * 0.75 + 0.1 * alone[first].weights["a"], abs=1e-9)
+    mean = 0.75 + (alone[first].weights["a"] - 0.75) / first
+    assert mixed[first + 1].weights["a"] == pytest.approx(0.9 * mean + 0.1 * alone[first + 1].weights["a"], abs=1e-6)

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from policies import LossReport, load_policy
+from policies import Domain, LossReport, load_policy
 from policies.rivals.doge import doge_scores
 from tests.policies.rivals.training import effective, follow, make
 
@@ -81,3 +81,19 @@ def test_thirty_thousand_one_sided_steps_stay_finite():
         state = step.state
     assert step.weights["a"] == 1.0
     assert all(math.isfinite(log) for log in state["logs"].values())
+
+
+@pytest.mark.parametrize("part", [0.2, 0.3])
+def test_one_that_joins_is_averaged_over_the_steps_it_was_there(part):
+    policy = make("doge", {"a": None, "b": None}, rate=0.0, until=0.4)
+    draws, joins = {"a": 0.0, "b": 0.0}, int(part * policy.budget)
+    while len(draws) < 3 or policy.propose().reason != "fixed":
+        position = int(sum(draws.values())) + policy.interval
+        for name, share in policy.propose().weights.items():
+            draws[name] = draws.get(name, 0.0) + policy.interval * share
+        products = {name: dict.fromkeys(draws, 1.0) for name in draws}
+        policy.observe(LossReport(position, dict(draws), dict.fromkeys(draws, 1.0), grad_dot=products))
+        if position == joins:
+            policy.update_domains(position, [Domain(name) for name in "abc"])
+            draws["c"] = 0.0
+    assert policy.propose().weights["c"] > 0.25  # its mean share is a third, of the others a half for a while

@@ -165,3 +165,17 @@ def test_the_plateau_ends_at_a_random_time_and_teaches_little():
         assert world.score() < start - 0.1
     assert min(ends) < 0.04
     assert max(ends) > 0.15
+
+
+def test_a_bad_shard_is_not_told_of_before_one_of_its_draws():
+    world = make_world("drift_shard", 5, seed=0, noise=0.01)
+    (at,) = world.spec.changes
+    reports = []
+    while world.position < at + 2 * world.interval:
+        reports.append(world.advance(uniform(world), world.interval))
+    struck = f"d{int(np.argmax(world.spec.train_factor))}"
+    told = {r.position - at: r.train_loss[struck] / r.eval_loss[struck] for r in reports}
+    factor = world.spec.train_factor.max()
+    assert told[0] < 0.5 * (1 + factor) < told[world.interval]
+    sem = {r.position - at: r.eval_sem[struck] / r.eval_loss[struck] for r in reports}
+    assert sem[world.interval] > 1.5 * sem[0]

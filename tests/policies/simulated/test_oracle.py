@@ -103,3 +103,12 @@ def test_the_static_oracle_is_quick():
         static_oracle(world)
         took.append(time.process_time() - begin)
     assert min(took) < 0.5
+
+
+def test_worlds_of_one_name_that_ask_for_something_else_have_other_oracles():
+    first = make_world("islands", 4, seed=3, noise=0.01)
+    spec = dataclasses.replace(first.spec, targets={name: 1.0 if name == "d0" else 1e-3 for name in equal(first)})
+    other = World(first.name, first.K, seed=3, noise=0.01, spec=spec)
+    one, two = static_oracle(first), static_oracle(other)
+    assert two.weights["d0"] > one.weights["d0"] + 0.1
+    assert end(other, two.weights) == pytest.approx(two.score, abs=1e-8)
