@@ -12,11 +12,12 @@ from policies.records import Decision
 UNMET = "max_epochs cannot be met"
 
 
-def within_caps(decision: Decision, left: Mapping[str, float], draws: int) -> Decision:
+def within_caps(decision: Decision, left: Mapping[str, float], draws: int, ceilings: Mapping[str, float]) -> Decision:
     """`decision` for an interval of `draws`, of which each domain gives at most what its cap has `left` (draws).
 
-    What cannot be drawn goes to the others in proportion. Where the caps together do not allow
-    an interval's draws, the mixture is left as it is and the decision says so.
+    What cannot be drawn goes to the others in proportion, up to their largest shares, the `ceilings`, where those
+    leave room. Where the caps together do not allow an interval's draws, the mixture is left as it is and the
+    decision says so.
     """
     most = {name: rest / draws for name, rest in left.items()}
     full = [name for name, share in decision.weights.items() if share > most[name] + 1e-12]
@@ -26,5 +27,6 @@ def within_caps(decision: Decision, left: Mapping[str, float], draws: int) -> De
         others = (label for label in decision.binding if label != UNMET)
         return dataclasses.replace(decision, binding=(*others, UNMET))
     bound = tuple(label for name in full if (label := f"pool of {name}") not in decision.binding)
-    weights = pour(decision.weights, most)
+    bounded = {name: min(part, ceilings[name]) for name, part in most.items()}
+    weights = pour(decision.weights, bounded if math.fsum(bounded.values()) >= 1.0 else most)
     return dataclasses.replace(decision, weights=weights, binding=(*decision.binding, *bound))

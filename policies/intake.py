@@ -95,7 +95,9 @@ def merge(old: LossReport, new: LossReport) -> LossReport:
         field: _fill(getattr(old, field), getattr(new, field)) for field in (*_BY_TARGET, *_BY_DOMAIN)
     }
     changes["lr_sum"] = new.lr_sum if old.lr_sum is None else old.lr_sum
-    changes["grad_dot"] = new.grad_dot if old.grad_dot is None else old.grad_dot
+    rows = {**(new.grad_dot or {}), **(old.grad_dot or {})}
+    filled = {t: _fill((old.grad_dot or {}).get(t), (new.grad_dot or {}).get(t)) for t in rows}
+    changes["grad_dot"] = None if old.grad_dot is None and new.grad_dot is None else filled
     return dataclasses.replace(old, **changes)  # type: ignore[arg-type]
 
 

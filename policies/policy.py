@@ -5,7 +5,8 @@ from __future__ import annotations
 import abc
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 from policies import intake
@@ -116,7 +117,7 @@ class BasePolicy(abc.ABC):
     @property
     def baseline(self) -> dict[str, float]:
         if self._given_baseline is not None:
-            return dict(self._given_baseline)
+            return within_bounds(self._given_baseline, self.domains)
         return within_bounds(dict.fromkeys(self.names, 1.0 / len(self.domains)), self.domains)
 
     @property
@@ -139,6 +140,10 @@ class BasePolicy(abc.ABC):
         A position that was reported before changes nothing, except that values missing (NaN) at
         the latest position may be filled: then it is as if the whole report had come at once.
         """
+        with self._unchanged_by_errors():
+            self._observe(report)
+
+    def _observe(self, report: LossReport) -> None:
         intake.check_report(report, self.names, tuple(self.targets), self.budget)
         if self._last is not None and report.position < self._last.position:
             self._check_old(report)
@@ -162,8 +167,15 @@ class BasePolicy(abc.ABC):
         equal part. A baseline given at the start is mended the same way.
         """
         new = check_domains(domains)
+        position = check_whole("position", position, least=0)
+        if position > self.budget:
+            raise BadSetup(f"domains cannot change at {position}, beyond the budget of {self.budget} draws")
         if self._last is not None and position < self._last.position:
             raise BadSetup(f"domains cannot change at {position}, before the last report at {self._last.position}")
+        with self._unchanged_by_errors():
+            self._update(position, new)
+
+    def _update(self, position: int, new: tuple[Domain, ...]) -> None:
         shares = carry_over(self.propose().weights, new)
         if self._given_baseline is not None:
             self._given_baseline = carry_over(self._given_baseline, new)
@@ -231,13 +243,24 @@ class BasePolicy(abc.ABC):
 
     # -- inside --------------------------------------------------------------------------------
 
+    @contextmanager
+    def _unchanged_by_errors(self) -> Iterator[None]:
+        """Whatever is raised within leaves the policy as it was: what its attributes hold is replaced, not changed."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
     def _within_caps(self, decision: Decision) -> Decision:
         """No more draws from a domain in the next interval than its `max_epochs` leave."""
         draws = min(self.interval, self.budget - decision.position)
         if draws <= 0 or all(math.isinf(domain.cap) for domain in self.domains):
             return decision
         left = {d.name: max(d.cap - self._spent(d.name, decision.position), 0.0) for d in self.domains}
-        return within_caps(decision, left, draws)
+        return within_caps(decision, left, draws, {d.name: d.max_share for d in self.domains})
 
     def _spent(self, name: str, position: int) -> float:
         """Draws from a domain by `position`: those reported, and those of the mixture in use since."""

@@ -45,7 +45,7 @@ class Group:
         mean = {}
         for target, row in (report.grad_dot or {}).items():
             known = {name: value for name, value in row.items() if math.isfinite(value) and name in report.draws}
-            size = math.sqrt(math.fsum(value * value for value in known.values()) / max(len(known), 1))
+            size = math.hypot(*(value / math.sqrt(len(known)) for value in known.values()))
             if len(known) > 1 and 0 < size < math.inf:
                 mean[target] = {name: value / size for name, value in known.items()}
         if not mean:

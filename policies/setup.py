@@ -12,10 +12,10 @@ from policies.intake import nearest
 from policies.records import BadSetup
 
 
-def check_whole(what: str, value: int) -> int:
+def check_whole(what: str, value: int, *, least: int = 1) -> int:
     """`value` if it is a number of draws, else `BadSetup`."""
-    if not _finite(value) or int(value) != value or value < 1:
-        raise BadSetup(f"{what} is {value!r}; it must be a whole number of draws >= 1")
+    if not _finite(value) or int(value) != value or value < least:
+        raise BadSetup(f"{what} is {value!r}; it must be a whole number of draws >= {least}")
     return int(value)
 
 

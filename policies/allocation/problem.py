@@ -91,6 +91,12 @@ def make_problem(
             raise BadSetup(f"the law knows no domain '{name}'; it was fitted to {', '.join(law.domains)}")
     weights = _target_weights(law, names, targets)
     spent_K = np.array([float(spent.get(name, 0.0)) for name in law.domains])
+    for name, draws in zip(law.domains, spent_K, strict=True):
+        if not (math.isfinite(draws) and draws >= 0):
+            raise BadSetup(f"spent of '{name}' is {draws}; draws must be finite and >= 0")
+    for what, value in (("budget", budget), ("anneal", anneal), ("time", 1.0 if time is None else time)):
+        if not math.isfinite(value) or (what == "time" and value <= 0):
+            raise BadSetup(f"{what} is {value}; it must be finite{' and > 0' if what == 'time' else ''}")
     remaining = float(budget) - float(sum(spent_K))
     if remaining <= 0:
         raise BadSetup(f"the budget of {budget:g} draws is spent ({sum(spent_K):g}); nothing is left to allocate")
@@ -118,8 +124,8 @@ def _target_weights(law: JointLaw, names: tuple[str, ...], targets: Mapping[str,
         if name not in law.targets:
             raise BadSetup(f"the law knows no target '{name}'; it was fitted to {', '.join(law.targets)}")
     weights: Array = np.array([float(targets.get(name, 0.0)) for name in law.targets])
-    if weights.sum() <= 0 or weights.min() < 0:
-        raise BadSetup("target weights must be >= 0 and not all 0")
+    if not np.all(np.isfinite(weights)) or weights.sum() <= 0 or weights.min() < 0:
+        raise BadSetup("target weights must be finite, >= 0 and not all 0")
     return np.asarray(weights / weights.sum())
 
 

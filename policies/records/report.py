@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 from policies.records.checks import json_mapping, plain_mapping
 from policies.records.errors import BadReport
 
 _MAPPINGS = ("draws", "eval_loss", "eval_sem", "train_loss", "train_count")
+_NEEDED = ("draws", "eval_loss")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +35,8 @@ class LossReport:
     lr_sum:
         Sum of learning rates over all steps so far.
     grad_dot:
-        By target, then domain: inner product of the gradients of their losses, NaN where not measured. Only which
+        By target, then domain: inner product of the gradients of their losses, NaN where not measured, which an
+        infinite one counts as. Only which
         domains a target agrees with most counts, so the unit is of no matter. Where a target is a domain, take the
         two gradients on different volumes: the square of one noisy gradient is too large.
 
@@ -53,8 +56,15 @@ class LossReport:
     grad_dot: Mapping[str, Mapping[str, float]] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.position, bool) or int(self.position) != self.position or self.position < 0:
-            raise BadReport(f"position is {self.position}; it must be a whole number of draws >= 0")
+        position = _number("position", self.position)
+        if not math.isfinite(position) or int(position) != position or position < 0:
+            raise BadReport(f"position is {position}; it must be a whole number of draws >= 0")
+        object.__setattr__(self, "position", int(position))
+        for field in _MAPPINGS:
+            object.__setattr__(self, field, _numbers(field, getattr(self, field), optional=field not in _NEEDED))
+        if self.lr_sum is not None:
+            object.__setattr__(self, "lr_sum", _number("lr_sum", self.lr_sum))
+        self._check_products()
         for name, value in self.draws.items():
             if not (math.isfinite(value) and value >= 0):
                 raise BadReport(f"draws of '{name}' is {value}; send the cumulative number of draws, finite and >= 0")
@@ -73,6 +83,17 @@ class LossReport:
             if not math.isnan(value) and not (math.isfinite(value) and value > 0):
                 raise BadReport(f"{field} of '{name}' is {value}; losses must be finite and > 0: {cure}")
 
+    def _check_products(self) -> None:
+        if self.grad_dot is None:
+            return
+        if not isinstance(self.grad_dot, Mapping):
+            raise BadReport(f"grad_dot is {self.grad_dot!r}; send numbers by target, then domain")
+        rows: dict[str, dict[str, float]] = {}
+        for target, row in self.grad_dot.items():
+            numbers = _numbers(f"grad_dot of '{target}'", row) or {}
+            rows[target] = {name: math.nan if math.isinf(value) else value for name, value in numbers.items()}
+        object.__setattr__(self, "grad_dot", rows)
+
     def to_dict(self) -> dict[str, Any]:
         body: dict[str, Any] = {"position": int(self.position), "lr_sum": self.lr_sum}
         body.update({field: json_mapping(getattr(self, field)) for field in _MAPPINGS})
@@ -90,3 +111,25 @@ class LossReport:
         if values.get("grad_dot") is not None:
             values["grad_dot"] = {target: plain_mapping(row) for target, row in values["grad_dot"].items()}
         return cls(**values)
+
+
+def _numbers(field: str, values: object, *, optional: bool = False) -> dict[str, float] | None:
+    """Plain numbers by name, those of other libraries converted, so that what is kept of them is JSON."""
+    if values is None and optional:
+        return None
+    if not isinstance(values, Mapping):
+        raise BadReport(f"{field} is {values!r}; send numbers by name")
+    for name in values:
+        if not isinstance(name, str):
+            raise BadReport(f"{field} has the name {name!r}; names must be strings")
+    return {name: _number(f"{field} of '{name}'", value) for name, value in values.items()}
+
+
+def _number(what: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, Real)):
+        raise BadReport(f"{what} is {value!r}; it must be a number")
+    try:
+        plain = float(value)
+    except OverflowError:
+        raise BadReport(f"{what} is too large for a number of 64 bits") from None
+    return value if isinstance(value, int) else plain

@@ -55,7 +55,7 @@ class Fixed(_Constant):
 
     def _weights(self) -> dict[str, float]:
         weights = self.options["weights"]
-        return self.baseline if weights is None else dict(weights)
+        return self.baseline if weights is None else within_bounds(weights, self.domains)
 
     def _changed(self, decision: Decision) -> Decision:
         weights = self.options["weights"]

@@ -117,6 +117,12 @@ def test_hub_is_named_and_gains(fitted):
         ({"domains": [Domain("x")]}, "the law knows no domain 'x'"),
         ({"targets": {"x": 1.0}}, "the law knows no target 'x'"),
         ({"budget": 10}, "is spent"),
+        ({"budget": np.nan}, "budget is nan"),
+        ({"budget": np.inf}, "budget is inf"),
+        ({"spent": {"0": np.nan}}, "spent of '0' is nan"),
+        ({"targets": {"0": np.nan}}, "target weights must be finite"),
+        ({"time": 0.0}, "time is 0.0"),
+        ({"anneal": np.nan}, "anneal is nan"),
         ({"objective": "mean"}, "objective is 'mean'"),
     ],
 )

@@ -1,7 +1,10 @@
 """Manners shared by all policies: bad setups and reports are refused in one clear sentence."""
 
+import dataclasses
+import json
 import math
 
+import numpy as np
 import pytest
 
 from policies import BadReport, BadSetup, Domain, LossReport, load_policy, make_policy
@@ -134,3 +137,85 @@ def test_caps_that_cannot_be_met_are_said():
 )
 def test_what_a_cap_takes_goes_to_the_others(shares, most, poured):
     assert pour(shares, most) == pytest.approx(poured)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"position": math.nan}, "position is nan"),
+        ({"position": "1"}, "position is '1'"),
+        ({"draws": {"ct": None}}, "draws of 'ct' is None"),
+        ({"draws": {"ct": 10**400}}, "draws of 'ct' is too large"),
+        ({"draws": None}, "draws is None"),
+        ({"eval_loss": {"ct": "1"}}, "eval_loss of 'ct' is '1'"),
+        ({"eval_loss": {3: 1.0}}, "eval_loss has the name 3"),
+        ({"grad_dot": 5}, "grad_dot is 5"),
+        ({"grad_dot": {"ct": {"mr": None}}}, "grad_dot of 'ct' of 'mr' is None"),
+    ],
+)
+def test_a_report_that_holds_no_numbers_is_refused_in_one_sentence(fields, message):
+    with pytest.raises(BadReport, match=message):
+        LossReport(**{"position": 1, "draws": {"ct": 1.0}, "eval_loss": {"ct": 1.0}, **fields})
+
+
+def test_numbers_of_other_libraries_are_kept_as_plain_ones():
+    running = policy("transfer_law")
+    base = {"ct": np.float32(30), "mr": np.int64(30), "pet": 30}
+    loss = dict.fromkeys(base, np.float32(1))
+    running.observe(LossReport(np.int64(100), base, loss, lr_sum=np.float32(1), grad_dot={"ct": {"mr": np.float32(1)}}))
+    assert load_policy(json.loads(json.dumps(running.dump()))).dump() == running.dump()
+
+
+def test_huge_gradient_products_do_not_stop_a_policy():
+    running = policy("transfer_law")
+    row = {"ct": 1.2e154, "mr": 1.2e154, "pet": 0.0}
+    running.observe(dataclasses.replace(report(100), grad_dot={"ct": row}))
+    running.observe(report(200))
+    assert running.propose().position == 200
+
+
+def test_gradient_products_split_by_missing_values_are_merged():
+    rows = {"ct": {"ct": 3.0, "mr": 1.0, "pet": 1.0}, "mr": {"ct": 1.0, "mr": 3.0, "pet": 1.0}}
+    gone = dict.fromkeys(rows["ct"], math.nan)
+    whole, split = policy("transfer_law"), policy("transfer_law")
+    whole.observe(dataclasses.replace(report(100), grad_dot=rows))
+    split.observe(dataclasses.replace(report(100), grad_dot={**rows, "mr": gone}))
+    split.observe(dataclasses.replace(report(100), grad_dot={**rows, "ct": gone}))
+    assert split.dump() == whole.dump()
+
+
+@pytest.mark.parametrize("position", [-500, math.nan, 5_000, "x"])
+def test_domains_that_change_at_no_position_leave_the_policy_as_it_was(position):
+    running = policy()
+    before = running.dump()
+    with pytest.raises(BadSetup):
+        running.update_domains(position, [Domain("ct")])
+    assert running.dump() == before
+
+
+def test_an_error_within_a_policy_leaves_it_as_it_was(monkeypatch):
+    running = policy()
+    running.observe(report(100))
+    before = running.dump()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(running), "_decide", lambda self, position: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            running.observe(report(200))
+    assert running.dump() == before
+    running.observe(report(200))
+    assert running.propose().position == 200
+
+
+def test_what_a_cap_leaves_over_keeps_the_largest_shares():
+    domains = [Domain("a", max_share=0.4), Domain("b", pool=10, max_epochs=1), Domain("c")]
+    weights = make_policy("uniform", domains, 2_500, interval=100).propose().weights
+    assert weights == pytest.approx({"a": 0.4, "b": 0.1, "c": 0.5})
+
+
+@pytest.mark.parametrize(("name", "field"), [("transfer_law", "baseline"), ("fixed", "weights")])
+def test_a_given_mixture_is_moved_within_the_bounds(name, field):
+    domains = [Domain("a", max_share=0.5), Domain("b"), Domain("c", min_share=0.1)]
+    setup = {field: {"a": 0.9, "b": 0.1, "c": 0.0}}
+    weights = make_policy(name, domains, 2_500, interval=100, **setup).propose().weights
+    assert weights["a"] <= 0.5 + 1e-12
+    assert weights["c"] >= 0.1 - 1e-12
