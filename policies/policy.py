@@ -100,6 +100,7 @@ class BasePolicy(abc.ABC):
         self._refits = 0
         self._seen: list[tuple[int, dict[str, float]]] = []
         self._decision: Decision | None = None
+        self._served: Mapping[str, float] = {}  # the mixture in force at the latest report
 
     # -- what every policy is asked ------------------------------------------------------------
 
@@ -156,6 +157,9 @@ class BasePolicy(abc.ABC):
             self._unlearn()
             self._last = merged
         else:
+            pending = self.propose()
+            if pending.position <= report.position or not self._served:
+                self._served = dict(pending.weights)
             self._take(report)
         decided = self._decide(intake.decision_position(report.position, self.interval))
         self._decision = self._within_caps(decided)
@@ -202,6 +206,7 @@ class BasePolicy(abc.ABC):
             "seen": [[position, draws] for position, draws in self._seen],
             "refits": self._refits,
             "decision": None if self._decision is None else self._decision.to_dict(),
+            "served": dict(self._served),
             "state": self._dump_state(),
         }
 
@@ -216,6 +221,7 @@ class BasePolicy(abc.ABC):
         policy._seen = [(int(position), dict(draws)) for position, draws in body["seen"]]
         policy._refits = int(body["refits"])
         policy._decision = None if body["decision"] is None else Decision.from_dict(body["decision"])
+        policy._served = body.get("served", {})
         policy._load_state(body["state"])
         return policy
 
@@ -263,12 +269,11 @@ class BasePolicy(abc.ABC):
         return within_caps(decision, left, draws, {d.name: d.max_share for d in self.domains})
 
     def _spent(self, name: str, position: int) -> float:
-        """Draws from a domain by `position`: those reported, and those of the mixture in use since."""
+        """Draws from a domain by `position`: those reported, and those of the mixture in force since."""
         if self._last is None:
             return 0.0
         ahead = max(position - self._last.position, 0)
-        share = 0.0 if self._decision is None else self._decision.weights.get(name, 0.0)
-        return self._last.draws.get(name, 0.0) + ahead * share
+        return self._last.draws.get(name, 0.0) + ahead * self._served.get(name, 0.0)
 
     def _take(self, report: LossReport) -> None:
         if self._last is not None:

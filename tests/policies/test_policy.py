@@ -219,3 +219,15 @@ def test_a_given_mixture_is_moved_within_the_bounds(name, field):
     weights = make_policy(name, domains, 2_500, interval=100, **setup).propose().weights
     assert weights["a"] <= 0.5 + 1e-12
     assert weights["c"] >= 0.1 - 1e-12
+
+
+def test_a_cap_holds_where_reports_come_between_boundaries():
+    """The first mixture is drawn up to 100 and uses the pool up; a later decision does not give what is gone."""
+    running = make_policy("uniform", [Domain("a", pool=10, max_epochs=1), Domain("b")], 1_000, interval=100)
+    assert running.propose().weights["a"] == pytest.approx(0.1)
+    for position in (50, 75):
+        drawn = {"a": 0.1 * position, "b": 0.9 * position}
+        running.observe(LossReport(position, drawn, dict.fromkeys(drawn, 1.0)))
+        running = load_policy(running.dump())
+        assert running.propose().position == 100
+        assert running.propose().weights["a"] == pytest.approx(0.0, abs=1e-12)
