@@ -95,9 +95,9 @@ def merge(old: LossReport, new: LossReport) -> LossReport:
         field: _fill(getattr(old, field), getattr(new, field)) for field in (*_BY_TARGET, *_BY_DOMAIN)
     }
     changes["lr_sum"] = new.lr_sum if old.lr_sum is None else old.lr_sum
-    rows = {**(new.grad_dot or {}), **(old.grad_dot or {})}
-    filled = {t: _fill((old.grad_dot or {}).get(t), (new.grad_dot or {}).get(t)) for t in rows}
-    changes["grad_dot"] = None if old.grad_dot is None and new.grad_dot is None else filled
+    if old.grad_dot is not None or new.grad_dot is not None:
+        ours, theirs = old.grad_dot or {}, new.grad_dot or {}
+        changes["grad_dot"] = {target: _fill(ours.get(target), theirs.get(target)) for target in {**theirs, **ours}}
     return dataclasses.replace(old, **changes)  # type: ignore[arg-type]
 
 

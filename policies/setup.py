@@ -35,11 +35,13 @@ def check_lr_plan(plan: Sequence[Sequence[float]] | None) -> list[list[float]] |
     """Pairs (position, sum of learning rates up to there), both in order; None if unknown."""
     if plan is None:
         return None
-    if not plan or any(len(pair) != 2 for pair in plan):
+    given = [list(pair) for pair in plan]
+    if not given or any(len(pair) != 2 for pair in given):
         raise BadSetup("lr_plan must be pairs (position, sum of learning rates up to there)")
-    if odd := next((value for pair in plan for value in pair if not _finite(value)), None):
-        raise BadSetup(f"lr_plan holds {odd!r}; positions and sums of learning rates must be finite numbers")
-    pairs = [[float(value) for value in pair] for pair in plan]
+    for value in itertools.chain.from_iterable(given):
+        if not _finite(value):
+            raise BadSetup(f"lr_plan holds {value!r}; positions and sums of learning rates must be finite numbers")
+    pairs = [[float(value) for value in pair] for pair in given]
     for before, after in itertools.pairwise(pairs):
         if after[0] <= before[0] or after[1] < before[1]:
             raise BadSetup(f"lr_plan goes from {before} to {after}; positions must increase and sums must not fall")

@@ -94,9 +94,11 @@ def make_problem(
     for name, draws in zip(law.domains, spent_K, strict=True):
         if not (math.isfinite(draws) and draws >= 0):
             raise BadSetup(f"spent of '{name}' is {draws}; draws must be finite and >= 0")
-    for what, value in (("budget", budget), ("anneal", anneal), ("time", 1.0 if time is None else time)):
-        if not math.isfinite(value) or (what == "time" and value <= 0):
-            raise BadSetup(f"{what} is {value}; it must be finite{' and > 0' if what == 'time' else ''}")
+    for what, value in (("budget", budget), ("anneal", anneal)):
+        if not math.isfinite(value):
+            raise BadSetup(f"{what} is {value}; it must be finite")
+    if time is not None and not (math.isfinite(time) and time > 0):
+        raise BadSetup(f"time is {time}; it must be finite and > 0")
     remaining = float(budget) - float(sum(spent_K))
     if remaining <= 0:
         raise BadSetup(f"the budget of {budget:g} draws is spent ({sum(spent_K):g}); nothing is left to allocate")

@@ -36,9 +36,9 @@ class LossReport:
         Sum of learning rates over all steps so far.
     grad_dot:
         By target, then domain: inner product of the gradients of their losses, NaN where not measured, which an
-        infinite one counts as. Only which
-        domains a target agrees with most counts, so the unit is of no matter. Where a target is a domain, take the
-        two gradients on different volumes: the square of one noisy gradient is too large.
+        infinite one counts as. Only which domains a target agrees with most counts, so the unit is of no matter.
+        Where a target is a domain, take the two gradients on different volumes: the square of one noisy gradient is
+        too large.
 
     Raises
     ------
@@ -61,10 +61,12 @@ class LossReport:
             raise BadReport(f"position is {position}; it must be a whole number of draws >= 0")
         object.__setattr__(self, "position", int(position))
         for field in _MAPPINGS:
-            object.__setattr__(self, field, _numbers(field, getattr(self, field), optional=field not in _NEEDED))
+            if getattr(self, field) is not None or field in _NEEDED:
+                object.__setattr__(self, field, _numbers(field, getattr(self, field)))
         if self.lr_sum is not None:
             object.__setattr__(self, "lr_sum", _number("lr_sum", self.lr_sum))
-        self._check_products()
+        if self.grad_dot is not None:
+            object.__setattr__(self, "grad_dot", _products(self.grad_dot))
         for name, value in self.draws.items():
             if not (math.isfinite(value) and value >= 0):
                 raise BadReport(f"draws of '{name}' is {value}; send the cumulative number of draws, finite and >= 0")
@@ -82,17 +84,6 @@ class LossReport:
         for name, value in losses.items():
             if not math.isnan(value) and not (math.isfinite(value) and value > 0):
                 raise BadReport(f"{field} of '{name}' is {value}; losses must be finite and > 0: {cure}")
-
-    def _check_products(self) -> None:
-        if self.grad_dot is None:
-            return
-        if not isinstance(self.grad_dot, Mapping):
-            raise BadReport(f"grad_dot is {self.grad_dot!r}; send numbers by target, then domain")
-        rows: dict[str, dict[str, float]] = {}
-        for target, row in self.grad_dot.items():
-            numbers = _numbers(f"grad_dot of '{target}'", row) or {}
-            rows[target] = {name: math.nan if math.isinf(value) else value for name, value in numbers.items()}
-        object.__setattr__(self, "grad_dot", rows)
 
     def to_dict(self) -> dict[str, Any]:
         body: dict[str, Any] = {"position": int(self.position), "lr_sum": self.lr_sum}
@@ -113,10 +104,19 @@ class LossReport:
         return cls(**values)
 
 
-def _numbers(field: str, values: object, *, optional: bool = False) -> dict[str, float] | None:
+def _products(rows: object) -> dict[str, dict[str, float]]:
+    """Gradient products as plain numbers; an infinite one was not measured."""
+    if not isinstance(rows, Mapping):
+        raise BadReport(f"grad_dot is {rows!r}; send numbers by target, then domain")
+    plain = {target: _numbers(f"grad_dot of '{target}'", row) for target, row in rows.items()}
+    return {
+        target: {name: math.nan if math.isinf(value) else value for name, value in row.items()}
+        for target, row in plain.items()
+    }
+
+
+def _numbers(field: str, values: object) -> dict[str, float]:
     """Plain numbers by name, those of other libraries converted, so that what is kept of them is JSON."""
-    if values is None and optional:
-        return None
     if not isinstance(values, Mapping):
         raise BadReport(f"{field} is {values!r}; send numbers by name")
     for name in values:

@@ -60,7 +60,7 @@ class Fixed(_Constant):
     def _changed(self, decision: Decision) -> Decision:
         weights = self.options["weights"]
         if weights is not None and set(weights) != set(self.names):
-            self.options["weights"] = dict(decision.weights)
+            self.options = {**self.options, "weights": dict(decision.weights)}
         try:
             return Decision(decision.position, self._weights(), self.name)
         except BadSetup as error:  # pragma: no cover - `carry_over` makes it valid

@@ -166,6 +166,12 @@ def test_numbers_of_other_libraries_are_kept_as_plain_ones():
     assert load_policy(json.loads(json.dumps(running.dump()))).dump() == running.dump()
 
 
+def test_a_plan_of_learning_rates_may_be_an_array():
+    plan = [[0.0, 0.0], [500.0, 1.0], [1000.0, 1.5]]
+    assert policy(lr_plan=np.array(plan)).lr_plan == plan
+    assert policy(lr_plan=np.array(plan)).dump() == policy(lr_plan=plan).dump()
+
+
 def test_huge_gradient_products_do_not_stop_a_policy():
     running = policy("transfer_law")
     row = {"ct": 1.2e154, "mr": 1.2e154, "pet": 0.0}
