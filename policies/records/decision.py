@@ -130,6 +130,11 @@ class Decision:
             raise BadSetup(f"position of the decision is {self.position}; it must be a whole number of draws >= 0")
         check_mixture(self.weights)
 
+    @property
+    def probes(self) -> bool:
+        """Whether the mixture is there to learn from, and what it would end at nobody means to see."""
+        return self.reason.startswith("probe")
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "position": int(self.position),

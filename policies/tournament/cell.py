@@ -103,7 +103,7 @@ class _Run:
 
     def _note(self, decision: Decision) -> None:
         draws = min(self.interval, self.budget - self.position)
-        if decision.reason.startswith("probe"):
+        if decision.probes:
             self.probed += draws
         if not decision.reason.startswith(EXPLORING):
             baseline = self.policy.baseline

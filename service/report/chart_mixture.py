@@ -28,7 +28,7 @@ STRIP = 1.07
 
 def kind_of(decision: Decision, changed: bool) -> str:
     """Which of `KINDS` a decision belongs to."""
-    if decision.reason.startswith("probe"):
+    if decision.probes:
         return "probe"
     if decision.reason == "hold" or decision.reason.startswith("hold:"):
         return "hold"

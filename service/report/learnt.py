@@ -223,8 +223,8 @@ def finals(story: Story) -> tuple[Final, ...]:
 
 
 def predicted_ends(story: Story) -> tuple[Decision, ...]:
-    """The decisions that predicted the end before it was reached; not those that probe, whose mixture nobody keeps."""
-    return tuple(d for d in story.decisions if d.predicted and d.position < story.budget and d.reason != "probe")
+    """The decisions that predicted the end before it was reached; not a probe's, whose mixture nobody keeps."""
+    return tuple(d for d in story.decisions if d.predicted and d.position < story.budget and not d.probes)
 
 
 def _mean(values: list[float]) -> float:

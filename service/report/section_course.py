@@ -70,7 +70,7 @@ def refits_section(facts: Facts) -> Section:
                 f"<span{mark}>{esc(decision.reason)}</span>",
                 esc(decision.detail) or '<span class="quiet">–</span>',
                 _change(before, decision.weights),
-                esc(gain_cell(decision.gain, story.objective)),
+                esc(gain_cell(None if decision.probes else decision.gain, story.objective)),
                 esc(", ".join(map(limit, decision.binding))) or "–",
                 duration_cell(story.refit_seconds.get(decision.position)),
             ]

@@ -78,7 +78,7 @@ def _of_decision(event: Event) -> Iterator[tuple[str, float]]:
         yield "refit/seconds", meta["seconds"]
     if not _opens(event):
         yield "refit/number", decision.refit
-    if decision.reason != "probe":  # whose ends are those of a mixture that nobody keeps
+    if not decision.probes:
         yield from _predictions(decision)
     yield from _of_law(decision)
 

@@ -11,7 +11,7 @@ import pytest
 from policies.records import Interval, LawSummary
 from service.journal import Journal
 from service.report import learnt
-from service.report.learnt import hubs, islands, learnt_from, received
+from service.report.learnt import finals, hubs, islands, learnt_from, received
 from service.report.told import predicted_gain
 from service.story import read_story
 
@@ -47,6 +47,14 @@ def test_the_end_is_held_against_what_was_said_half_way(told: Journal) -> None:
         assert final.inside is True
     beside = dataclasses.replace(found.finals[0], reached=9.0)
     assert beside.inside is False
+
+
+def test_a_probe_is_no_prediction(told: Journal) -> None:
+    story = read_story(told, "demo")
+    half = next(d for d in story.decisions if d.position == BUDGET // 2)
+    probing = [dataclasses.replace(d, reason="probe") if d is half else d for d in story.decisions]
+    found = finals(dataclasses.replace(story, decisions=tuple(probing)))
+    assert {final.predicted_at for final in found} == {BUDGET // 2 - STEP}
 
 
 def test_the_measured_gain_is_the_difference_of_the_mean_log_losses(told: Journal) -> None:

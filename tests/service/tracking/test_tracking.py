@@ -93,6 +93,19 @@ def test_points_of_a_decision_with_a_law() -> None:
     assert {"exponent/ct", "floor/mr", "hub_score/ct", "refit/seconds", "refit/number"} <= set(found)
 
 
+def test_the_ends_of_a_probe_make_no_point() -> None:
+    from service.journal import Event
+
+    def keys(reason: str) -> set[str]:
+        ends = {"ct": Interval(0.2, 0.1, 0.3)}
+        decision = Decision(100, UNIFORM, reason, refit=3, predicted=ends, gain=Interval(-0.2, -0.3, -0.1), law=law())
+        event = Event(5, "small", 0, True, "decision", 60, decision.to_dict(), 9.5, "")
+        return {point.key for point in points(event, Spec((Domain("ct"),), 400, 100))}
+
+    ends = {f"{key}{end}" for key in ("predicted_final/ct", "predicted_gain") for end in ("", "_low", "_high")}
+    assert keys("refit") - keys("probe") == ends
+
+
 def test_unmeasured_values_make_no_point(journal: Journal) -> None:
     Owner(journal, "small").decide(report(60))
     [event] = journal.events("small", kinds=["report"])
