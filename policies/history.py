@@ -12,7 +12,7 @@ import numpy as np
 from policies.laws import Rows
 from policies.laws.rates import fallen
 from policies.products import Group, as_products, with_report
-from policies.records import Domain, LossReport
+from policies.records import MOST, Domain, LossReport
 from policies.thinning import thinned
 
 LIMIT = 256  # rows kept
@@ -45,7 +45,11 @@ class Row:
             dict(report.draws),
             {name: math.log(loss) for name, loss in losses.items()},
             dict.fromkeys(losses, 1),
-            {name: sem[name] / loss for name, loss in losses.items() if not math.isnan(sem.get(name, math.nan))},
+            {
+                name: min(sem[name] / loss, MOST)
+                for name, loss in losses.items()
+                if not math.isnan(sem.get(name, math.nan))
+            },
             report.lr_sum,
         )
 

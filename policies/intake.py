@@ -29,6 +29,8 @@ def decision_position(position: int, interval: int) -> int:
 
 def check_report(report: LossReport, domains: Sequence[str], targets: Sequence[str], budget: int) -> None:
     """Raise `BadReport` unless the report speaks of exactly these domains and targets, within the budget."""
+    if not isinstance(report, LossReport):
+        raise BadReport(f"report is {report!r}; send a LossReport (LossReport.from_dict reads one from JSON)")
     if report.position > budget:
         raise BadReport(f"position is {report.position}, beyond the budget of {budget} draws")
     _check_keys(report.draws, domains, "draws", "domain", "send the cumulative draws of every domain")
@@ -58,7 +60,7 @@ def _check_keys(given: Mapping[str, float], known: Sequence[str], field: str, ki
 
 
 def check_growth(report: LossReport, before: LossReport) -> None:
-    """Raise `BadReport` if cumulative draws or the sum of learning rates went down since `before`."""
+    """Raise `BadReport` if cumulative draws went down since `before`."""
     for name, value in report.draws.items():
         earlier = before.draws.get(name, 0.0)
         if value < earlier:
@@ -66,8 +68,12 @@ def check_growth(report: LossReport, before: LossReport) -> None:
                 f"draws of '{name}' fell from {earlier:g} at position {before.position} to {value:g} at "
                 f"{report.position}; send cumulative draws, or start a new allocation"
             )
-    if report.lr_sum is not None and before.lr_sum is not None and report.lr_sum < before.lr_sum:
-        raise BadReport(f"lr_sum fell from {before.lr_sum:g} to {report.lr_sum:g}; send the sum over all steps so far")
+
+
+def check_rates(report: LossReport, before: float | None) -> None:
+    """Raise `BadReport` if the sum of learning rates went down since it was last reported, as `before`."""
+    if report.lr_sum is not None and before is not None and report.lr_sum < before:
+        raise BadReport(f"lr_sum fell from {before:g} to {report.lr_sum:g}; send the sum over all steps so far")
 
 
 def check_same_draws(position: int, new: Mapping[str, float], old: Mapping[str, float]) -> None:

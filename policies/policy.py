@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 from policies import intake
 from policies.bounds import carry_over, within_bounds
 from policies.caps import within_caps
-from policies.records import OBJECTIVES, BadReport, BadSetup, Decision, Domain, LossReport, check_domains, check_mixture
-from policies.setup import check_lr_plan, check_options, check_targets, check_whole
+from policies.records import BadReport, BadSetup, Decision, Domain, LossReport, check_domains, check_mixture
+from policies.setup import check_lr_plan, check_objective, check_options, check_seed, check_targets, check_whole
 
 if TYPE_CHECKING:
     from policies.laws import JointLaw
@@ -87,16 +87,13 @@ class BasePolicy(abc.ABC):
         self.budget, self.interval = check_whole("budget", budget), check_whole("interval", interval)
         if self.interval > self.budget:
             raise BadSetup(f"interval is {interval} draws, more than the budget of {budget}; make it smaller")
-        if objective not in OBJECTIVES:
-            raise BadSetup(f"objective is '{objective}'{intake.nearest(objective, OBJECTIVES)}; known: {OBJECTIVES}")
-        self.objective, self.seed = objective, int(seed)
+        self.objective, self.seed = check_objective(objective), check_seed(seed)
         self._given_targets = None if targets is None else check_targets(targets)
-        self._given_baseline = None if baseline is None else dict(baseline)
-        if baseline is not None:
-            check_mixture(baseline, self.names)
+        self._given_baseline = None if baseline is None else check_mixture(baseline, self.names)
         self.lr_plan = check_lr_plan(lr_plan)
         self.options = check_options(self.name, self.OPTIONS, options)
         self._last: LossReport | None = None
+        self._lr_sum: float | None = None  # the latest sum of learning rates reported before `_last`
         self._refits = 0
         self._seen: list[tuple[int, dict[str, float]]] = []
         self._decision: Decision | None = None
@@ -154,6 +151,7 @@ class BasePolicy(abc.ABC):
             merged = intake.merge(self._last, report)
             if intake.same(merged, self._last):
                 return
+            intake.check_rates(merged, self._lr_sum)
             self._unlearn()
             self._last = merged
         else:
@@ -203,6 +201,7 @@ class BasePolicy(abc.ABC):
                 **self.options,
             },
             "last": None if self._last is None else self._last.to_dict(),
+            "lr_sum": self._lr_sum,
             "seen": [[position, draws] for position, draws in self._seen],
             "refits": self._refits,
             "decision": None if self._decision is None else self._decision.to_dict(),
@@ -218,6 +217,7 @@ class BasePolicy(abc.ABC):
         setup["domains"] = [Domain.from_dict(domain) for domain in setup["domains"]]
         policy = cls(**setup)
         policy._last = None if body["last"] is None else LossReport.from_dict(body["last"])
+        policy._lr_sum = body.get("lr_sum")  # dumps of before it was kept do not hold it
         policy._seen = [(int(position), dict(draws)) for position, draws in body["seen"]]
         policy._refits = int(body["refits"])
         policy._decision = None if body["decision"] is None else Decision.from_dict(body["decision"])
@@ -277,7 +277,10 @@ class BasePolicy(abc.ABC):
 
     def _take(self, report: LossReport) -> None:
         if self._last is not None:
+            if self._last.lr_sum is not None:
+                self._lr_sum = self._last.lr_sum
             intake.check_growth(report, self._last)
+            intake.check_rates(report, self._lr_sum)
             self._learn(self._last)
             self._seen = [*self._seen, (self._last.position, dict(self._last.draws))][-REMEMBERED:]
         self._last = report

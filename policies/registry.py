@@ -22,6 +22,8 @@ def available_policies() -> tuple[str, ...]:
 
 
 def _find(name: str) -> type[BasePolicy]:
+    if not isinstance(name, str):
+        raise BadSetup(f"policy is {name!r}; give its name, one of {', '.join(POLICIES)}")
     if name not in POLICIES:
         raise BadSetup(f"no policy is named '{name}'{nearest(name, POLICIES)}; known: {', '.join(POLICIES)}")
     return POLICIES[name]

@@ -1,6 +1,6 @@
 """The records that pass between training, policies and service: frozen, validated, JSON both ways."""
 
-from policies.records.checks import OBJECTIVES, check_mixture, check_names
+from policies.records.checks import MOST, OBJECTIVES, check_mixture, check_names, number
 from policies.records.decision import Decision, Interval, LawSummary
 from policies.records.domain import Domain, check_domains
 from policies.records.errors import BadReport, BadSetup, OtherDraws
@@ -8,6 +8,7 @@ from policies.records.report import LossReport
 from policies.records.schedule import MixtureSchedule, Stage
 
 __all__ = [
+    "MOST",
     "OBJECTIVES",
     "BadReport",
     "BadSetup",
@@ -22,4 +23,5 @@ __all__ = [
     "check_domains",
     "check_mixture",
     "check_names",
+    "number",
 ]

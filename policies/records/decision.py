@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,14 +13,15 @@ from policies.records.errors import BadSetup
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A best guess with its interval (by default 90 %); NaN where nothing is known."""
+    """A best guess with its interval (by default 90 %); NaN where nothing is known, and in JSON beyond all numbers."""
 
     mean: float
     low: float
     high: float
 
     def to_dict(self) -> dict[str, float | None]:
-        return {"mean": json_number(self.mean), "low": json_number(self.low), "high": json_number(self.high)}
+        ends = {"mean": self.mean, "low": self.low, "high": self.high}
+        return {end: None if math.isinf(value) else json_number(value) for end, value in ends.items()}
 
     @classmethod
     def from_dict(cls, body: Mapping[str, float | None]) -> Interval:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from policies.records.checks import MOST, number
 from policies.records.errors import BadSetup
+
+_NUMBERS = ("pool", "cost", "max_epochs", "min_share", "max_share")
+_MAY_BE_NONE = ("pool", "max_epochs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +51,26 @@ class Domain:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise BadSetup(f"domain name is {self.name!r}; it must be a non-empty string")
-        if self.pool is not None and not (math.isfinite(self.pool) and self.pool >= 1):
-            raise BadSetup(f"pool of '{self.name}' is {self.pool}; it must be at least 1 draw, or None for endless")
-        if not (math.isfinite(self.cost) and self.cost > 0):
-            raise BadSetup(f"cost of '{self.name}' is {self.cost}; it must be finite and > 0")
-        if self.max_epochs is not None and not (math.isfinite(self.max_epochs) and self.max_epochs > 0):
-            raise BadSetup(f"max_epochs of '{self.name}' is {self.max_epochs}; it must be > 0, or None for no cap")
+        if self.group is not None and not isinstance(self.group, str):
+            raise BadSetup(f"group of '{self.name}' is {self.group!r}; it must be a string, or None")
+        for field in _NUMBERS:
+            value = getattr(self, field)
+            if value is not None or field not in _MAY_BE_NONE:
+                object.__setattr__(self, field, number(f"{field} of '{self.name}'", value))
+        if self.pool is not None:
+            if not 1 <= self.pool <= MOST or int(self.pool) != self.pool:
+                raise BadSetup(
+                    f"pool of '{self.name}' is {self.pool}; it must be a whole number of draws, at least 1 draw and at "
+                    f"most {MOST:.0e}, or None for endless"
+                )
+            object.__setattr__(self, "pool", int(self.pool))
+        if not 0 < self.cost <= MOST:
+            raise BadSetup(f"cost of '{self.name}' is {self.cost}; it must be > 0 and at most {MOST:.0e}")
+        if self.max_epochs is not None and not 0 < self.max_epochs <= MOST:
+            raise BadSetup(
+                f"max_epochs of '{self.name}' is {self.max_epochs}; it must be > 0 and at most {MOST:.0e}, or None "
+                "for no cap"
+            )
         for field, share in (("min_share", self.min_share), ("max_share", self.max_share)):
             if not 0 <= share <= 1:
                 raise BadSetup(f"{field} of '{self.name}' is {share}; shares must lie in [0, 1]")
@@ -71,12 +89,22 @@ class Domain:
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Domain:
+        fields = {field.name for field in dataclasses.fields(cls)}
+        unknown = [name for name in body if name not in fields]
+        if unknown or "name" not in body:
+            wrong = f"has no field {unknown[0]!r}" if unknown else "needs a name"
+            raise BadSetup(f"a domain {wrong}; its fields are {', '.join(sorted(fields))}")
         return cls(**body)
 
 
 def check_domains(domains: Sequence[Domain]) -> tuple[Domain, ...]:
     """The domains as a tuple; `BadSetup` if there are none, two share a name, or bounds cannot be met."""
+    if not isinstance(domains, Iterable):
+        raise BadSetup(f"domains is {domains!r}; give a list of them")
     domains = tuple(domains)
+    for domain in domains:
+        if not isinstance(domain, Domain):
+            raise BadSetup(f"domains holds {domain!r}; each must be a Domain")
     if not domains:
         raise BadSetup("no domain was given; at least one is needed")
     seen: set[str] = set()

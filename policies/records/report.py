@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
-from policies.records.checks import json_mapping, plain_mapping
+from policies.records.checks import MOST, json_mapping, named, number
 from policies.records.errors import BadReport
 
 _MAPPINGS = ("draws", "eval_loss", "eval_sem", "train_loss", "train_count")
@@ -56,28 +55,31 @@ class LossReport:
     grad_dot: Mapping[str, Mapping[str, float]] | None = None
 
     def __post_init__(self) -> None:
-        position = _number("position", self.position)
-        if not math.isfinite(position) or int(position) != position or position < 0:
-            raise BadReport(f"position is {position}; it must be a whole number of draws >= 0")
+        position = number("position", self.position, BadReport)
+        if not 0 <= position <= MOST or int(position) != position:
+            raise BadReport(f"position is {position}; it must be a whole number of draws >= 0, at most {MOST:.0e}")
         object.__setattr__(self, "position", int(position))
         for field in _MAPPINGS:
             if getattr(self, field) is not None or field in _NEEDED:
-                object.__setattr__(self, field, _numbers(field, getattr(self, field)))
+                object.__setattr__(self, field, named(field, getattr(self, field), BadReport))
         if self.lr_sum is not None:
-            object.__setattr__(self, "lr_sum", _number("lr_sum", self.lr_sum))
+            object.__setattr__(self, "lr_sum", number("lr_sum", self.lr_sum, BadReport))
         if self.grad_dot is not None:
             object.__setattr__(self, "grad_dot", _products(self.grad_dot))
         for name, value in self.draws.items():
-            if not (math.isfinite(value) and value >= 0):
-                raise BadReport(f"draws of '{name}' is {value}; send the cumulative number of draws, finite and >= 0")
+            if not 0 <= value <= MOST:
+                raise BadReport(
+                    f"draws of '{name}' is {value}; send the cumulative number of draws, finite and >= 0, at most "
+                    f"{MOST:.0e}"
+                )
         self._check_losses(self.eval_loss, "eval_loss", "send a positive form of the loss")
         self._check_losses(self.train_loss or {}, "train_loss", "send a positive form of the loss")
         for field, values in (("eval_sem", self.eval_sem), ("train_count", self.train_count)):
             for name, value in (values or {}).items():
                 if not math.isnan(value) and not (math.isfinite(value) and value >= 0):
                     raise BadReport(f"{field} of '{name}' is {value}; it must be finite and >= 0")
-        if self.lr_sum is not None and not (math.isfinite(self.lr_sum) and self.lr_sum >= 0):
-            raise BadReport(f"lr_sum is {self.lr_sum}; it must be finite and >= 0")
+        if self.lr_sum is not None and not 0 <= self.lr_sum <= MOST:
+            raise BadReport(f"lr_sum is {self.lr_sum}; it must be finite and >= 0, at most {MOST:.0e}")
 
     @staticmethod
     def _check_losses(losses: Mapping[str, float], field: str, cure: str) -> None:
@@ -95,12 +97,21 @@ class LossReport:
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> LossReport:
+        if not isinstance(body, Mapping):
+            raise BadReport(f"report is {body!r}; send its fields by name")
         values = dict(body)
+        known = [field.name for field in dataclasses.fields(cls)]
+        for field in values:
+            if field not in known:
+                raise BadReport(f"a report has no field {field!r}; its fields are {', '.join(known)}")
+        for field in ("position", *_NEEDED):
+            if field not in values:
+                raise BadReport(f"{field} is missing; a report needs it")
         for field in _MAPPINGS:
             if field in values:
-                values[field] = plain_mapping(values[field])
-        if values.get("grad_dot") is not None:
-            values["grad_dot"] = {target: plain_mapping(row) for target, row in values["grad_dot"].items()}
+                values[field] = _read(values[field])
+        if isinstance(values.get("grad_dot"), Mapping):
+            values["grad_dot"] = {target: _read(row) for target, row in values["grad_dot"].items()}
         return cls(**values)
 
 
@@ -108,28 +119,19 @@ def _products(rows: object) -> dict[str, dict[str, float]]:
     """Gradient products as plain numbers; an infinite one was not measured."""
     if not isinstance(rows, Mapping):
         raise BadReport(f"grad_dot is {rows!r}; send numbers by target, then domain")
-    plain = {target: _numbers(f"grad_dot of '{target}'", row) for target, row in rows.items()}
+    plain = {target: named(f"grad_dot of '{target}'", row, BadReport) for target, row in rows.items()}
     return {
         target: {name: math.nan if math.isinf(value) else value for name, value in row.items()}
         for target, row in plain.items()
     }
 
 
-def _numbers(field: str, values: object) -> dict[str, float]:
-    """Plain numbers by name, those of other libraries converted, so that what is kept of them is JSON."""
+def _read(values: Any) -> Any:
+    """Numbers as JSON has them: null was not measured, and there is one kind of number. The rest is left as it is."""
     if not isinstance(values, Mapping):
-        raise BadReport(f"{field} is {values!r}; send numbers by name")
-    for name in values:
-        if not isinstance(name, str):
-            raise BadReport(f"{field} has the name {name!r}; names must be strings")
-    return {name: _number(f"{field} of '{name}'", value) for name, value in values.items()}
+        return values
+    return {name: _as_float(math.nan if value is None else value) for name, value in values.items()}
 
 
-def _number(what: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, Real)):
-        raise BadReport(f"{what} is {value!r}; it must be a number")
-    try:
-        plain = float(value)
-    except OverflowError:
-        raise BadReport(f"{what} is too large for a number of 64 bits") from None
-    return value if isinstance(value, int) else plain
+def _as_float(value: Any) -> Any:
+    return float(value) if type(value) is int and abs(value) <= MOST else value

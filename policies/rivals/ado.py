@@ -26,6 +26,7 @@ TUNE: Tune = {
 Array = NDArray[np.float64]
 ALPHA_MOST = 0.8
 DELTA = 1e-3  # of the Huber loss on log residuals
+DIGITS = 9  # of a log loss: beyond lies the rounding of its unit, which the fit would make larger
 ALPHAS = np.linspace(0.04, 0.76, 8)  # starts
 FLOORS = np.log(np.linspace(0.02, 0.98, 8))  # starts for e, relative to the lowest loss
 STARTS = 3  # best of the grid that are polished
@@ -34,7 +35,8 @@ STARTS = 3  # best of the grid that are polished
 def _grid(log_draws: Array, log_loss: Array) -> Array:
     """Start parameters (STARTS, 3): the grid's points with the least error, the prefactor by the median."""
     floor, alpha = (axis.ravel() for axis in np.meshgrid(FLOORS + log_loss.min(), ALPHAS, indexing="ij"))
-    excess = np.log(np.maximum(np.exp(log_loss)[None, :] - np.exp(floor)[:, None], 1e-12 * np.exp(log_loss.min())))
+    least = max(1e-12 * float(np.exp(log_loss.min())), float(np.finfo(np.float64).tiny))
+    excess = np.log(np.maximum(np.exp(log_loss)[None, :] - np.exp(floor)[:, None], least))
     level = np.median(excess + alpha[:, None] * log_draws[None, :], axis=1)
     fitted = np.logaddexp(floor[:, None], level[:, None] - alpha[:, None] * log_draws[None, :])
     error = np.abs(fitted - log_loss[None, :]).sum(axis=1)
@@ -55,9 +57,10 @@ def fit_power_laws(curves: Sequence[Array]) -> Array:
     for row, curve in zip(padded, curves, strict=True):
         row[: len(curve)] = curve
     units = np.nanmean(padded[:, :, 1], axis=1)
-    start = np.concatenate([_grid(c[:, 0], c[:, 1] - u) for c, u in zip(curves, units, strict=True)])
+    relative = np.round(padded[:, :, 1] - units[:, None], DIGITS)
+    start = np.concatenate([_grid(c[:, 0], log[: len(c)]) for c, log in zip(curves, relative, strict=True)])
     log_draws = np.repeat(np.nan_to_num(padded[:, :, 0]), STARTS, axis=0)
-    observed = np.repeat(padded[:, :, 1] - units[:, None], STARTS, axis=0)
+    observed = np.repeat(relative, STARTS, axis=0)
 
     def model(theta: Array, which: NDArray[np.int64], jacobian: bool) -> tuple[Array, Array]:
         alpha = ALPHA_MOST / (1.0 + np.exp(-np.clip(theta[:, 2:], -50.0, 50.0)))

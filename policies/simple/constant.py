@@ -50,8 +50,8 @@ class Fixed(_Constant):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.options["weights"] is not None:
-            check_mixture(self.options["weights"], self.names)
-            self.options["weights"] = {name: float(share) for name, share in self.options["weights"].items()}
+            weights = check_mixture(self.options["weights"], self.names)
+            self.options["weights"] = {name: float(share) for name, share in weights.items()}
 
     def _weights(self) -> dict[str, float]:
         weights = self.options["weights"]
