@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from policies.laws.checks import check_question
 from policies.laws.form import ALPHA, BETA, COVARIATES, FLOOR, HEAD, Inputs, log_loss
 from policies.laws.residual import Correction
 from policies.laws.rows import make_inputs
@@ -174,9 +175,9 @@ class JointLaw:
 
         `time` (N,) is the cumulative learning rate; left out, it grows in step with the draws.
         `anneal`, one number or (N,), says how far the learning rate will have come down from its peak (0 to 1).
+        Raises `BadSetup` for what cannot be drawn, times that are negative or not finite, and shapes that do not fit.
         """
-        if not 0 < level < 1:
-            raise BadSetup(f"level is {level}; it must lie between 0 and 1")
+        draws, time, anneal = check_question(draws, time, anneal, level, self.domains)
         mean, sd = self.published(draws, time, anneal)
         width = NormalDist().inv_cdf(0.5 + level / 2) * sd
         return Prediction(np.exp(mean), np.exp(mean - width), np.exp(mean + width))

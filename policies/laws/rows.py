@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from policies.laws import checks
 from policies.laws.form import COVARIATES, SHARE_FLOOR, Inputs
 from policies.laws.pools import worth_since
 from policies.laws.products import Products
-from policies.records import BadReport, BadSetup
+from policies.records import MOST, BadReport, BadSetup
 
 Array = NDArray[np.float64]
 
@@ -117,32 +118,71 @@ def from_arrays(
     targets: Sequence[str] | None,
 ) -> Rows:
     """Checked `Rows` from the arguments of `fit_joint_law`; rows before the first draw are left out."""
-    draws_NxK, losses_NxM = np.atleast_2d(np.asarray(draws, float)), np.atleast_2d(np.asarray(losses, float))
-    if draws_NxK.shape[0] != losses_NxM.shape[0]:
-        raise BadSetup(f"draws have {draws_NxK.shape[0]} rows and losses {losses_NxM.shape[0]}; give one each a row")
-    if not np.all(np.isfinite(draws_NxK)) or np.any(draws_NxK < 0):
-        raise BadReport("draws hold a negative or non-finite value; send cumulative draws >= 0")
-    if np.any(np.isinf(losses_NxM)) or np.any(losses_NxM <= 0):
-        raise BadReport("losses hold a value that is infinite or not positive; send a positive form of the loss")
+    draws_NxK, losses_NxM = _table(draws, losses)
     rows, K = draws_NxK.shape
     M = losses_NxM.shape[1]
     if domains is None and targets is None and M == K:
         targets = [str(j) for j in range(K)]
-    domains = [str(j) for j in range(K)] if domains is None else list(domains)
-    targets = [f"target {i}" for i in range(M)] if targets is None else list(targets)
+    domains = checks.names("domains", [str(j) for j in range(K)] if domains is None else domains, K)
+    targets = checks.names("targets", [f"target {i}" for i in range(M)] if targets is None else targets, M)
+    label = one_run_or_many(draws_NxK) if run is None else checks.labels(run, rows)
+    checks.check_growth("draws", draws_NxK, label)
     total = draws_NxK.sum(axis=1)
-    pools_K = np.full(K, np.inf) if pools is None else np.asarray(pools, dtype=np.float64)  # None reads as NaN
     data = Rows(
-        tuple(domains),
-        tuple(targets),
+        domains,
+        targets,
         np.array([domains.index(name) if name in domains else -1 for name in targets], dtype=np.int64),
-        np.where(np.isnan(pools_K), np.inf, pools_K),
+        np.full(K, np.inf) if pools is None else _pools(pools, K),
         draws_NxK,
         np.log(losses_NxM),
-        np.full(losses_NxM.shape, np.nan) if sem is None else np.asarray(sem, float) / losses_NxM,
-        total if time is None else np.asarray(time, float),
+        np.full(losses_NxM.shape, np.nan) if sem is None else _relative(sem, losses_NxM),
+        total if time is None else _time(time, label),
         np.zeros(rows),
         np.ones(rows),
-        one_run_or_many(draws_NxK) if run is None else np.unique(np.asarray(run), return_inverse=True)[1],
+        label,
     )
-    return data.keep((total > 0) & (data.time > 0))
+    learnt = (total > 0) & (data.time > 0)
+    if not np.any(learnt):
+        raise BadSetup("no measured loss after the first draw; at least one row needs draws, and time, above 0")
+    return data.keep(learnt)
+
+
+def _table(draws: ArrayLike, losses: ArrayLike) -> tuple[Array, Array]:
+    """Draws (N, K) and losses (N, M)."""
+    draws_NxK = checks.table("draws", draws, "domain", BadReport)
+    losses_NxM = checks.table("losses", losses, "target", BadReport)
+    if draws_NxK.shape[0] != losses_NxM.shape[0]:
+        raise BadSetup(f"draws have {draws_NxK.shape[0]} rows and losses {losses_NxM.shape[0]}; give one each a row")
+    if not len(draws_NxK):
+        raise BadSetup("draws have no rows; at least one is needed to fit a law")
+    checks.check_draws(draws_NxK, BadReport)
+    checks.check_losses(losses_NxM)
+    return draws_NxK, losses_NxM
+
+
+def _pools(pools: ArrayLike, count: int) -> Array:
+    """(K,), infinite where endless."""
+    given = checks.shaped(
+        "pools", checks.numbers("pools", pools), (count,), "give one for each domain, None for endless"
+    )
+    pools_K = np.where(np.isnan(given), np.inf, given)
+    checks.require("pools", pools_K, pools_K > 0, "and must be > 0, or None for an endless one", BadSetup)
+    return pools_K
+
+
+def _relative(sem: ArrayLike, losses: Array) -> Array:
+    """Standard errors (N, M) in units of the losses."""
+    given = checks.shaped("sem", checks.numbers("sem", sem, BadReport), losses.shape, "give one for each loss")
+    good = np.isnan(given) | ((given >= 0) & np.isfinite(given))
+    checks.require("sem", given, good, "and must be finite and >= 0, or NaN where unknown", BadReport)
+    with np.errstate(over="ignore"):
+        return np.minimum(given / losses, MOST)
+
+
+def _time(time: ArrayLike, run: NDArray[np.int64]) -> Array:
+    """(N,) cumulative learning rate."""
+    given = checks.numbers("time", time, BadReport)
+    given = checks.shaped("time", given, run.shape, "give the cumulative learning rate of each row")
+    checks.require("time", given, np.isfinite(given) & (given >= 0), "and must be finite and >= 0", BadReport)
+    checks.check_growth("time", given, run)
+    return given
