@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.records import LossReport
-from policies.rivals.blocks import Block, Watch, table
+from policies.rivals.blocks import ALIKE, Block, Watch, table
 from policies.rivals.mixtures import smoothed_one_hot, softmax
 from policies.rivals.stateful import Rival, State, Step, Tune
 
@@ -36,11 +36,14 @@ def learn_params(blocks: Sequence[Block], targets: Sequence[str], names: Sequenc
 
 
 def normalised(graph: Graph) -> Graph:
-    """Less the smallest entry where that is negative, then divided by the sum of all (the code's normalize_A)."""
+    """Less the smallest entry where that is negative, then divided by the sum of all (the code's normalize_A).
+
+    Where nothing is left but rounding, which the division would make as large as any graph, there is none.
+    """
     entries = [value for row in graph.values() for value in row.values()]
     least = min(0.0, min(entries, default=0.0))
     total = math.fsum(sorted(value - least for value in entries))
-    if total <= 0:
+    if total <= ALIKE * len(entries):
         return {}
     return {i: {j: (value - least) / total for j, value in row.items()} for i, row in graph.items()}
 

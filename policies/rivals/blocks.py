@@ -16,6 +16,7 @@ from policies.rivals.losses import shares_since, target_logs
 Array = NDArray[np.float64]
 
 _STEEPEST = 50.0  # slopes beyond are not believed
+ALIKE = 1e-7  # slopes, and what is made of them, that differ by less are alike: the rest is rounding, as of the unit
 
 
 @dataclasses.dataclass(frozen=True)

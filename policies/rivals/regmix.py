@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.rivals.blocks import Block, table
+from policies.rivals.blocks import ALIKE, Block, table
 from policies.rivals.pilots import PilotPolicy, dirichlet, pilot_prior
 from policies.rivals.stateful import Tune
 
@@ -55,9 +55,14 @@ def fit_quadratic(shares: Array, values: Array) -> Array:
 
 
 def mean_of_best(candidates: Array, gain: Array, best: int) -> Array:
-    """Mean of the `best` rows of candidates (C, K) with the highest gain (C,)."""
-    order = np.argsort(-gain, kind="stable")[:best]
-    mean: Array = candidates[order].mean(axis=0)
+    """Mean of the `best` rows of candidates (C, K) with the highest gain (C,).
+
+    Those that are worse than the last of them by less than `ALIKE` count too, the less the worse they are: so
+    the mean does not hang on rounding where gains tie.
+    """
+    last = len(gain) - min(best, len(gain))
+    counts = np.clip(1.0 + (gain - np.partition(gain, last)[last]) / ALIKE, 0.0, 1.0)
+    mean: Array = counts @ candidates
     shares: Array = mean / mean.sum()
     return shares
 

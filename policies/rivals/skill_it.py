@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from policies.records import LossReport
-from policies.rivals.blocks import Block, Watch
+from policies.rivals.blocks import ALIKE, Block, Watch
 from policies.rivals.losses import ratio, target_logs
 from policies.rivals.mixtures import smoothed_one_hot, softmax
 from policies.rivals.stateful import Rival, State, Step, Tune
@@ -40,7 +40,7 @@ def learnt_graph(blocks: Sequence[Block]) -> dict[str, dict[str, float]]:
         for target, slope in block.slopes.items():
             graph.setdefault(target, {})[block.label] = max(slope, 0.0)
     most = max((value for row in graph.values() for value in row.values()), default=0.0)
-    return {i: {j: value / most for j, value in row.items()} for i, row in graph.items()} if most > 0 else {}
+    return {i: {j: value / most for j, value in row.items()} for i, row in graph.items()} if most > ALIKE else {}
 
 
 class SkillIt(Rival):
