@@ -131,7 +131,8 @@ class LawPolicy(Phases):
         Training must not stop for a policy, so whatever goes wrong is caught and said.
         """
         if len(rows.draws) < 4 or not np.any(~np.isnan(rows.log_loss)):
-            return None, None, f"only {len(rows.draws)} reports with a measured loss so far"
+            measured = rows.count[np.any(~np.isnan(rows.log_loss), axis=1)].sum()
+            return None, None, f"only {measured:.0f} reports with a measured loss so far"
         if any(target not in rows.targets for target, weight in self.targets.items() if weight > 0):
             missing = next(t for t, w in self.targets.items() if w > 0 and t not in rows.targets)
             return None, None, f"no loss of target '{missing}' was measured yet"

@@ -1,5 +1,6 @@
 """When the law may not lead, and when a refit is not worth it."""
 
+import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -127,3 +128,14 @@ def test_the_baseline_is_not_left_late() -> None:
     late = [d for d in held if d.reason == "kept: too late to leave the baseline"]
     assert late
     assert all(math.isclose(share, 1 / 3) for d in late for share in d.weights.values())
+
+
+def test_a_law_that_is_missing_says_how_many_reports_measured_a_loss():
+    policy = make_policy("transfer_law", [Domain(name) for name in NAMES], 1_000, interval=100, start=0.0)
+    for step, loss in enumerate((math.nan, 1.0, math.nan), 1):
+        draws = dict.fromkeys(NAMES, 50.0 * step)
+        policy.observe(LossReport(100 * step, draws, {"a": loss, "b": math.nan}))
+    rows = policy._history.arrays(policy.domains, policy._last)
+    assert policy._fit(rows, policy._now)[2] == "only 1 reports with a measured loss so far"
+    averaged = dataclasses.replace(rows, count=np.array([1.0, 5.0, 1.0]))
+    assert policy._fit(averaged, policy._now)[2] == "only 5 reports with a measured loss so far"
