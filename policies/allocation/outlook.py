@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from policies.laws.joint import Family
 
 Array = NDArray[np.float64]
 
+SAMPLES = 64  # of the posterior, for the intervals of prices
 NO_FLOOR = -700.0  # log of a floor that cannot be felt
 
 
@@ -134,21 +136,29 @@ class Outlook:
     def _base(self, theta: Array, family: Family, draws: Array) -> tuple[Array, Array]:
         return self._family_values(dataclasses.replace(family, theta=theta), draws[None])
 
-    def samples(self, n: Array, count: int) -> Array:
-        """(count, M, K) draws from the posterior of the weighted marginal gains -w_i d value_i/dn_j.
+    def samples(self, n: Array) -> Array:
+        """(SAMPLES, M, K) draws from the posterior of the weighted marginal gains -w_i d value_i/dn_j.
 
         The random numbers come from a generator of fixed seed: the same law gives the same draws.
         """
+        out = np.empty((SAMPLES, self.weights.size, n.size))
+        for family, (chosen, theta) in zip(self.law.families, self._posterior, strict=True):
+            out[chosen] = -self.weights[:, None] * self._slopes(family, theta, n)
+        return out
+
+    @functools.cached_property
+    def _posterior(self) -> list[tuple[NDArray[np.int64], Array]]:
+        """Of each family: which of the samples are its own, and their parameters (S, M, P)."""
         rng, families = np.random.default_rng(0), self.law.families
-        noise = rng.standard_normal((count, *families[0].theta.shape))
-        which = rng.choice(len(families), size=count, p=[family.weight for family in families])
-        out = np.empty((count, self.weights.size, n.size))
+        noise = rng.standard_normal((SAMPLES, *families[0].theta.shape))
+        which = rng.choice(len(families), size=SAMPLES, p=[family.weight for family in families])
+        drawn = []
         for k, family in enumerate(families):
             chosen = np.flatnonzero(which == k)
             root = np.linalg.cholesky(family.covariance)
-            theta = family.theta + np.einsum("mpq,smq->smp", root, noise[chosen])
-            out[chosen] = -self.weights[:, None] * self._slopes(family, theta, n)
-        return out
+            moved = noise[chosen].transpose(1, 0, 2) @ root.transpose(0, 2, 1)
+            drawn.append((chosen, family.theta + moved.transpose(1, 0, 2)))
+        return drawn
 
     def _slopes(self, family: Family, theta: Array, n: Array) -> Array:
         """d value/dn (S, M, K) of one family for S sets of parameters (S, M, P)."""

@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.allocation import convex
-from policies.allocation.feasible import Feasible
+from policies.allocation.feasible import SLACK, Feasible
 from policies.allocation.problem import Problem, make_problem
 from policies.allocation.value import HubScores, hub_scores, pool_values
 from policies.laws import JointLaw
-from policies.records import Domain, Interval
+from policies.records import BadSetup, Domain, Interval
 
 Array = NDArray[np.float64]
 
+
+EXACT = 1e-9  # largest residual of the optimality conditions of a solved plan ...
+NEARLY = 1e-6  # ... and of one that may still be called exact
 LEVEL = 0.9
 _Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
 
@@ -53,9 +56,21 @@ class Allocation:
 
 
 def optimise(problem: Problem) -> tuple[Array, convex.Optimum, list[str]]:
-    """Best cost shares y (K,): argmin of the objective at the end of the budget, within the constraints."""
+    """Best cost shares y (K,): argmin of the objective at the end of the budget, within the constraints.
+
+    Constraints that leave no room on either side are widened by a hair."""
+    y, found, labels = _optimum(problem, 0.0)
+    if not found.kkt < EXACT:
+        wide = _optimum(problem, SLACK)
+        if wide[1].kkt < found.kkt or not np.isfinite(found.kkt):
+            y, found, labels = wide
+    return problem.feasible.within_caps(y), found, labels
+
+
+def _optimum(problem: Problem, slack: float) -> tuple[Array, convex.Optimum, list[str]]:
+    """Cost shares as the solver left them; the constraints widened by `slack`."""
     feasible, outlook = problem.feasible, problem.outlook
-    G, h, labels = feasible.linear()
+    G, h, labels = feasible.linear(slack)
     K = feasible.low.size
     start = feasible.cost_shares(clip_start(feasible, problem.baseline))
     scale = feasible.remaining / feasible.cost
@@ -151,8 +166,12 @@ def plan_allocation(
     time, anneal:
         Cumulative learning rate at the end, and how far the rate will have come down by then.
 
-    Raises `BadSetup` for names that the law does not know or a budget already spent.
+    Caps that cannot be kept while the budget is spent are widened: `binding` says so. Raises `BadSetup` for names
+    that the law does not know, a budget already spent, and what is no number of draws.
     """
+    for name in spent:
+        if isinstance(name, str) and name not in law.domains:
+            raise BadSetup(f"spent: the law knows no domain '{name}'; it was fitted to {', '.join(law.domains)}")
     problem = make_problem(
         law,
         domains=domains,
@@ -191,7 +210,7 @@ def describe(problem: Problem, mixture: Array | None = None) -> Allocation:
         hubs.islands,
         binding(problem, weights, found, labels),
         found.kkt,
-        bool(np.all(problem.feasible.cost == problem.feasible.cost[0])) and not problem.feasible.relaxed,
+        found.kkt < NEARLY and bool(np.ptp(problem.feasible.cost) == 0) and not problem.feasible.relaxed,
     )
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from policies.allocation.feasible import Feasible
 from policies.allocation.outlook import Outlook
 from policies.laws import JointLaw
-from policies.records import OBJECTIVES, BadSetup, Domain, check_domains, check_mixture
+from policies.records import MOST, OBJECTIVES, BadSetup, Domain, check_domains, check_mixture, number
+from policies.records.checks import named
 
 Array = NDArray[np.float64]
 
@@ -84,28 +85,23 @@ def make_problem(
     """Checked inputs of `plan_allocation` as arrays in the law's order; `earlier`: see `Problem`."""
     domains = check_domains(domains)
     names = tuple(d.name for d in domains)
-    if objective not in OBJECTIVES:
-        raise BadSetup(f"objective is '{objective}'; known: {', '.join(OBJECTIVES)}")
+    if not isinstance(objective, str) or objective not in OBJECTIVES:
+        raise BadSetup(f"objective is {objective!r}; known: {', '.join(OBJECTIVES)}")
     for name in names:
         if name not in law.domains:
             raise BadSetup(f"the law knows no domain '{name}'; it was fitted to {', '.join(law.domains)}")
     weights = _target_weights(law, names, targets)
-    spent_K = np.array([float(spent.get(name, 0.0)) for name in law.domains])
-    for name, draws in zip(law.domains, spent_K, strict=True):
-        if not (math.isfinite(draws) and draws >= 0):
-            raise BadSetup(f"spent of '{name}' is {draws}; draws must be finite and >= 0")
-    for what, value in (("budget", budget), ("anneal", anneal)):
-        if not math.isfinite(value):
-            raise BadSetup(f"{what} is {value}; it must be finite")
-    if time is not None and not (math.isfinite(time) and time > 0):
-        raise BadSetup(f"time is {time}; it must be finite and > 0")
-    remaining = float(budget) - float(sum(spent_K))
+    spent_K = _spent(law, spent)
+    budget, anneal = (_finite(what, value) for what, value in (("budget", budget), ("anneal", anneal)))
+    if time is not None and _finite("time", time) <= 0:
+        raise BadSetup(f"time is {time}; it must be > 0")
+    remaining = budget - float(sum(spent_K))
     if remaining <= 0:
         raise BadSetup(f"the budget of {budget:g} draws is spent ({sum(spent_K):g}); nothing is left to allocate")
     base = np.full(len(names), 1.0 / len(names))
     if baseline is not None:
-        check_mixture(baseline, names)
-        base = np.array([baseline[name] for name in names])
+        shares = check_mixture(baseline, names)
+        base = np.array([shares[name] for name in names])
     place = np.array([law.domains.index(name) for name in names], dtype=np.int64)
     feasible = Feasible.of(domains, {name: spent_K[law.domains.index(name)] for name in names}, remaining, trust)
     law = _with_pools(law, domains)
@@ -119,15 +115,35 @@ def make_problem(
     return Problem(outlook, feasible, place, spent_K, base, before)
 
 
+def _finite(what: str, value: float) -> float:
+    """`value` as a number that can be reckoned with."""
+    plain = float(number(what, value))
+    if not abs(plain) <= MOST:
+        raise BadSetup(f"{what} is {plain:g}; it must be finite, and at most {MOST:.0e}")
+    return plain
+
+
+def _spent(law: JointLaw, spent: Mapping[str, float]) -> Array:
+    """Draws so far (K of the law,)."""
+    given = named("spent", spent)
+    for name, draws in given.items():
+        if not 0 <= draws <= MOST:
+            raise BadSetup(f"spent of '{name}' is {draws}; draws must be finite and >= 0, and at most {MOST:.0e}")
+    return np.array([float(given.get(name, 0.0)) for name in law.domains])
+
+
 def _target_weights(law: JointLaw, names: tuple[str, ...], targets: Mapping[str, float] | None) -> Array:
     if targets is None:
         targets = {name: 1.0 for name in law.targets if name in names} or dict.fromkeys(law.targets, 1.0)
-    for name in targets:
+    given = named("targets", targets)
+    for name, weight in given.items():
         if name not in law.targets:
             raise BadSetup(f"the law knows no target '{name}'; it was fitted to {', '.join(law.targets)}")
-    weights: Array = np.array([float(targets.get(name, 0.0)) for name in law.targets])
-    if not np.all(np.isfinite(weights)) or weights.sum() <= 0 or weights.min() < 0:
-        raise BadSetup("target weights must be finite, >= 0 and not all 0")
+        if not 0 <= weight <= MOST:
+            raise BadSetup(f"weight of target '{name}' is {weight}; weights must be finite and >= 0")
+    weights: Array = np.array([float(given.get(name, 0.0)) for name in law.targets])
+    if weights.sum() <= 0:
+        raise BadSetup(f"the weights of the targets are {given}; at least one must be positive")
     return np.asarray(weights / weights.sum())
 
 

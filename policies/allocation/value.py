@@ -13,7 +13,6 @@ from policies.records import Interval
 
 Array = NDArray[np.float64]
 
-SAMPLES = 64
 HUB = 0.5  # a hub gives to others at least this much of what a draw is worth on average, ...
 HUB_RATIO = 1.25  # ... and so many times what all domains give away on average
 ISLAND = 0.25  # an island gets from others, and gives to them, less than this part of its own
@@ -30,9 +29,11 @@ class HubScores:
     islands: tuple[str, ...]
 
 
-def _interval(value: float, samples: Array) -> Interval:
-    low, high = np.quantile(samples, [0.05, 0.95])
-    return Interval(float(value), float(min(low, value)), float(max(high, value)))
+def _intervals(names: tuple[str, ...], values: Array, samples: Array) -> dict[str, Interval]:
+    """By name: values (K,) with the 90 % intervals of their samples (S, K)."""
+    low, high = np.quantile(samples, [0.05, 0.95], axis=0)
+    ends = np.array([values, np.minimum(low, values), np.maximum(high, values)]).T.tolist()
+    return {name: Interval(*each) for name, each in zip(names, ends, strict=True)}
 
 
 def _parts(gains: Array, own: NDArray[np.int64], place: NDArray[np.int64]) -> tuple[Array, Array, Array]:
@@ -58,13 +59,13 @@ def hub_scores(outlook: Outlook, n: Array, place: NDArray[np.int64], names: tupl
     """
     gains = -outlook.weights[:, None] * outlook.targets(n)[1]
     given, itself, _ = _parts(gains, outlook.law.own, place)
-    sampled = outlook.samples(n, SAMPLES)
+    sampled = outlook.samples(n)
     given_s, itself_s, got_s = _parts(sampled, outlook.law.own, place)
     is_hub = np.mean((given_s >= HUB) & (given_s > HUB_RATIO * given_s.mean(axis=-1, keepdims=True)), axis=0) > 0.5
     is_island = np.mean((given_s < ISLAND * itself_s) & (got_s < ISLAND * itself_s), axis=0) > 0.5
     return HubScores(
-        {name: _interval(given[k], given_s[:, k]) for k, name in enumerate(names)},
-        {name: _interval(itself[k], itself_s[:, k]) for k, name in enumerate(names)},
+        _intervals(names, given, given_s),
+        _intervals(names, itself, itself_s),
         tuple(name for k, name in enumerate(names) if is_hub[k]),
         tuple(name for k, name in enumerate(names) if is_island[k]),
     )
@@ -83,8 +84,7 @@ def pool_values(
     by_pool = by_pool - worth_slopes(outlook.law.since, outlook.law.pools)[2]
     ratio = (by_pool / np.maximum(slope, 1e-12))[place]
     gains = (-outlook.weights[:, None] * outlook.targets(n)[1]).sum(axis=0)[place]
-    sampled = outlook.samples(n, SAMPLES).sum(axis=1)[:, place]
-    return {
-        name: _interval(gains[k] * ratio[k] + caps[k], sampled[:, k] * ratio[k] + caps[k])
-        for k, name in enumerate(names)
-    }
+    if not np.any(ratio):  # endless pools
+        return {name: Interval(*[float(cap)] * 3) for name, cap in zip(names, caps, strict=True)}
+    sampled = outlook.samples(n).sum(axis=1)[:, place]
+    return _intervals(names, gains * ratio + caps, sampled * ratio + caps)

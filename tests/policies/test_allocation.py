@@ -120,7 +120,7 @@ def test_hub_is_named_and_gains(fitted):
         ({"budget": np.nan}, "budget is nan"),
         ({"budget": np.inf}, "budget is inf"),
         ({"spent": {"0": np.nan}}, "spent of '0' is nan"),
-        ({"targets": {"0": np.nan}}, "target weights must be finite"),
+        ({"targets": {"0": np.nan}}, "weight of target '0' is nan"),
         ({"time": 0.0}, "time is 0.0"),
         ({"anneal": np.nan}, "anneal is nan"),
         ({"objective": "mean"}, "objective is 'mean'"),
