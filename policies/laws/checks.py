@@ -33,6 +33,14 @@ def numbers(what: str, values: ArrayLike, error: Error = BadSetup) -> Array:
     return plain
 
 
+def whole(what: str, value: int) -> int:
+    """`value` if it is a whole number >= 0."""
+    plain = number(what, value)
+    if not (0 <= plain < math.inf and int(plain) == plain):
+        raise BadSetup(f"{what} is {value!r}; it must be a whole number >= 0")
+    return int(plain)
+
+
 def place(what: str, index: tuple[int, ...]) -> str:
     """'losses[2, 1]': where a value is."""
     return f"{what}[{', '.join(str(i) for i in index)}]" if index else what

@@ -18,6 +18,7 @@ from policies.laws.solve import Batch, minimise, normal_equations
 Array = NDArray[np.float64]
 
 NOISE_GUESS, NOISE_DOF = 0.007, 6.0  # prior on the noise: its sd in log loss, worth so many observations
+DIGITS = 9  # decimals of log losses and of parameters carried over
 LEAST_LEFT = 0.25  # part of the rows that the parameters do not pay for, at least
 ROW_TRUST = 5.0  # a row averaged over many reports counts for at most so many: the law is not exact
 INFLATION, MAX_INFLATION = 1.3, 12.0
@@ -73,8 +74,9 @@ class Setting:
 
     @property
     def observed(self) -> Array:
-        """(M, N) centred log losses."""
-        return (self.rows.log_loss - self.centre).T
+        """(M, N) centred log losses, rounded far below any noise: so they are the same numbers in any unit of loss,
+        and no unit's rounding can grow from one warm refit to the next."""
+        return np.asarray(np.round(self.rows.log_loss - self.centre, DIGITS).T)
 
     @property
     def trust(self) -> Array:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policies.laws.burn_in import burn_in_row
-from policies.laws.family import Fit, Setting, fit_family
+from policies.laws.checks import whole
+from policies.laws.family import DIGITS, Fit, Setting, fit_family
 from policies.laws.form import ALPHA, BETA, FLOOR, KINDS, LATE, SCALE, log_loss, mixing_power
 from policies.laws.joint import Family, JointLaw
 from policies.laws.priors import hand_set
@@ -67,7 +68,7 @@ def fit_joint_law(
     Raises `BadReport` for losses or draws that cannot be, `BadSetup` for shapes that do not fit.
     """
     rows = from_arrays(draws, losses, pools=pools, time=time, sem=sem, run=run, domains=domains, targets=targets)
-    return fit_rows(rows, seed=seed, families=families)[0]
+    return fit_rows(rows, seed=whole("seed", seed), families=families)[0]
 
 
 def fit_rows(
@@ -157,9 +158,8 @@ def fit_rows(
 def _kinds(rows: Rows, families: Sequence[str] | None) -> tuple[str, ...]:
     if families is None:
         return ONE_RUN if np.unique(rows.run).size == 1 else MANY_RUNS
-    unknown = [kind for kind in families if kind not in KINDS]
-    if unknown or not families:
-        raise BadSetup(f"families {list(families)}; choose one or more of {', '.join(KINDS)}")
+    if not isinstance(families, (list, tuple)) or not families or any(kind not in KINDS for kind in families):
+        raise BadSetup(f"families is {families!r}; choose one or more of {', '.join(KINDS)}")
     return tuple(families)
 
 
@@ -186,7 +186,7 @@ def _typical(rows: Rows) -> Array:
 def _restart(
     warm: WarmStart, thetas: Sequence[Array], centre: Array, total_ref: float, time_ref: float, first: float
 ) -> list[Array]:
-    """Earlier parameters in the units of this fit."""
+    """Earlier parameters in the units of this fit, rounded as the losses are."""
     moved = []
     draws, time = np.log(total_ref / warm.total_ref), np.log(time_ref / warm.time_ref)
     for kind, theta in zip(warm.kinds, thetas, strict=True):
@@ -197,5 +197,5 @@ def _restart(
         else:
             theta[:, LATE if kind == "additive" else SCALE] -= np.exp(theta[:, BETA]) * time
         theta[:, -1] += mixing_power(theta) * np.log(warm.start / first)
-        moved.append(theta)
+        moved.append(np.round(theta, DIGITS))
     return moved

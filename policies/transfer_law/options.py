@@ -13,7 +13,7 @@ DEFAULTS: dict[str, Any] = {
     "probe_until": 0.2,  # part of the budget by which the sweeps should end
     "amplitude": 0.8,  # part of all draws moved to the domain in front
     "sweeps": 2,
-    "groups": 3,  # blocks of the first of them where gradient products are reported; 0: as many as the others
+    "groups": 2,  # blocks of the first of them where gradient products are reported; 0: as many as the others
     "enough": 0.97,  # after one sweep: probability that the plan ends better, for which the next is left out
     "plateau": 0.08,  # fall of log loss per log draw below which nothing is being learnt yet
     "plateau_until": 0.2,  # part of the budget after which probing begins all the same
@@ -24,7 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "latest": 0.7,  # part of the budget after which the baseline is not left any more
     "least_gain": 0.0005,  # smallest predicted gain, in the objective, worth leaving the baseline for
     "pace": 20.0,  # the mixture moves (total variation) at most so much per budget drawn
-    "least_share": 0.05,  # least share of every domain, times 1/K: keeps the law identified
+    "least_share": 0.005,  # least share of every domain, times 1/K: none is ever quite left out
     "steepest": 1.5,  # a fitted exponent above this belongs to no scaling law: the mixture goes to the baseline
     "beyond": 0.4,  # a share may go so far beyond the largest that was probed or lived with ...
     "window": 0.05,  # ... over this part of the budget
@@ -42,7 +42,7 @@ TUNE: dict[str, tuple[float, float, str]] = {  # option -> (low, high, "log" or 
     "probe_until": (0.12, 0.3, "linear"),
     "amplitude": (0.3, 0.8, "linear"),
     "pace": (4.0, 40.0, "log"),
-    "least_share": (0.02, 0.3, "log"),
+    "least_share": (0.002, 0.2, "log"),
 }
 
 
