@@ -13,7 +13,7 @@ DEFAULTS: dict[str, Any] = {
     "probe_until": 0.2,  # part of the budget by which the sweeps should end
     "amplitude": 0.8,  # part of all draws moved to the domain in front
     "sweeps": 2,
-    "groups": 2,  # blocks of the first of them where gradient products are reported; 0: as many as the others
+    "groups": 3,  # blocks of the first of them where gradient products are reported; 0: as many as the others
     "enough": 0.97,  # after one sweep: probability that the plan ends better, for which the next is left out
     "plateau": 0.08,  # fall of log loss per log draw below which nothing is being learnt yet
     "plateau_until": 0.2,  # part of the budget after which probing begins all the same
