@@ -69,6 +69,13 @@ def test_ado_knows_no_unit_where_curves_are_flat_or_alike(kind):
     assert gap(plain, follow("ado", kind, 3, 0, unit=100.0, mixtures=plain)) <= 1e-6
 
 
+def test_a_unit_of_loss_cannot_grow_into_a_difference():
+    """Each warm refit begins where the last one ended: what rounding put into one would be carried on."""
+    plain = follow("transfer_law", "missing", 4, 0)
+    for unit in (0.01, 100.0):
+        assert gap(plain, follow("transfer_law", "missing", 4, 0, unit=unit, mixtures=plain)) <= 1e-13
+
+
 def test_candidates_that_tie_but_for_rounding_share_the_mean():
     rng = np.random.default_rng(0)
     candidates = rng.dirichlet(np.ones(3), 1_000)
