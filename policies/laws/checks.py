@@ -86,9 +86,9 @@ def check_losses(losses: Array) -> None:
     require("losses", losses, sane, f"not within {least:g} and {most:g}; send losses in another unit", BadReport)
 
 
-def check_growth(what: str, values: Array, run: NDArray[np.int64]) -> None:
-    """Cumulative values (N,) or (N, K) do not fall from one row of a run to its next."""
-    order = np.argsort(run, kind="stable")
+def check_growth(what: str, values: Array, run: NDArray[np.int64], order: NDArray[np.int64]) -> None:
+    """Cumulative values (N,) or (N, K) do not fall from one row of a run to its next; `order` (N,): the rows run by
+    run, each in the order of its draws."""
     same = run[order][1:] == run[order][:-1]
     step = np.diff(values[order], axis=0)
     fell = (step < -FALL * np.max(values)) & same.reshape(-1, *(1,) * (values.ndim - 1))
@@ -96,8 +96,8 @@ def check_growth(what: str, values: Array, run: NDArray[np.int64]) -> None:
         at, *column = (int(i) for i in np.argwhere(fell)[0])
         now, before = (int(order[at + 1]), *column), (int(order[at]), *column)
         raise BadReport(
-            f"{place(what, now)} is {values[now]:g}, less than {values[before]:g} in row {before[0]} of the same run; "
-            "send cumulative values, each run's in order, or label the runs"
+            f"{place(what, now)} is {values[now]:g}, less than {values[before]:g} in row {before[0]} of the same run, "
+            "which had drawn less in all; send cumulative values, or label the runs"
         )
 
 

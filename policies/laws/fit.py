@@ -53,7 +53,8 @@ def fit_joint_law(
     sem:
         (N, M) standard errors of the losses.
     run:
-        (N,) label of the run a row is from. Left out: one run if the draws only grow, else one a row.
+        (N,) label of the run a row is from; the rows may come in any order. Left out: one run if the draws only
+        grow, else one a row.
     seed:
         Chooses which runs are held out to weigh the families; nothing else is random.
     domains, targets:

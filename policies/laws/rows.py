@@ -117,7 +117,8 @@ def from_arrays(
     domains: Sequence[str] | None,
     targets: Sequence[str] | None,
 ) -> Rows:
-    """Checked `Rows` from the arguments of `fit_joint_law`; rows before the first draw are left out."""
+    """Checked `Rows` from the arguments of `fit_joint_law`, run by run in the order of their draws; rows before the
+    first draw are left out."""
     draws_NxK, losses_NxM = _table(draws, losses)
     rows, K = draws_NxK.shape
     M = losses_NxM.shape[1]
@@ -126,8 +127,9 @@ def from_arrays(
     domains = checks.names("domains", [str(j) for j in range(K)] if domains is None else domains, K)
     targets = checks.names("targets", [f"target {i}" for i in range(M)] if targets is None else targets, M)
     label = one_run_or_many(draws_NxK) if run is None else checks.labels(run, rows)
-    checks.check_growth("draws", draws_NxK, label)
     total = draws_NxK.sum(axis=1)
+    order = np.lexsort((total, label))
+    checks.check_growth("draws", draws_NxK, label, order)
     data = Rows(
         domains,
         targets,
@@ -136,12 +138,13 @@ def from_arrays(
         draws_NxK,
         np.log(losses_NxM),
         np.full(losses_NxM.shape, np.nan) if sem is None else _relative(sem, losses_NxM),
-        total if time is None else _time(time, label),
+        total if time is None else _time(time, label, order),
         np.zeros(rows),
         np.ones(rows),
         label,
     )
-    learnt = (total > 0) & (data.time > 0)
+    data = data.keep(order)
+    learnt = (data.total > 0) & (data.time > 0)
     if not np.any(learnt):
         raise BadSetup("no measured loss after the first draw; at least one row needs draws, and time, above 0")
     return data.keep(learnt)
@@ -179,10 +182,10 @@ def _relative(sem: ArrayLike, losses: Array) -> Array:
         return np.minimum(given / losses, MOST)
 
 
-def _time(time: ArrayLike, run: NDArray[np.int64]) -> Array:
+def _time(time: ArrayLike, run: NDArray[np.int64], order: NDArray[np.int64]) -> Array:
     """(N,) cumulative learning rate."""
     given = checks.numbers("time", time, BadReport)
     given = checks.shaped("time", given, run.shape, "give the cumulative learning rate of each row")
     checks.require("time", given, np.isfinite(given) & (given >= 0), "and must be finite and >= 0", BadReport)
-    checks.check_growth("time", given, run)
+    checks.check_growth("time", given, run, order)
     return given

@@ -12,6 +12,7 @@ N, K = 12, 3
 DRAWS = np.cumsum(np.random.default_rng(0).uniform(50, 150, (N, K)), axis=0)
 LOSSES = 0.2 + 3.0 * (DRAWS @ (np.eye(K) + 0.2)) ** -0.35
 TIME = DRAWS.sum(axis=1)
+CROSSED = {"draws": np.concatenate([DRAWS, 1.1 * DRAWS[:, ::-1]]), "losses": np.concatenate([LOSSES, LOSSES])}
 TWICE = {"draws": np.concatenate([DRAWS, DRAWS]), "losses": np.concatenate([LOSSES, LOSSES])}
 
 
@@ -70,7 +71,7 @@ def law():
         ({"run": [0] * 5}, BadSetup, r"run has the shape \(5,\)"),
         ({"run": [None] * N}, BadSetup, r"run\[0\] is None"),
         ({"run": [0.0] * 11 + [math.nan]}, BadSetup, r"run\[11\] is nan"),
-        ({**TWICE, "run": [0] * 24}, BadReport, r"draws\[12, 0\] is .*, less than .* in row 11 of the same run"),
+        ({**CROSSED, "run": [0] * 24}, BadReport, r"draws\[\d+, \d\] is .*, less than .* of the same run"),
         ({"domains": ["a", "b"]}, BadSetup, "domains has 2 names"),
         ({"domains": "abc"}, BadSetup, "domains is 'abc'"),
         ({"domains": ["a", "b", 3]}, BadSetup, r"domains\[2\] is 3"),
@@ -95,7 +96,23 @@ def test_null_is_not_measured_and_endless():
 def test_runs_may_bear_any_labels(labels):
     run = [labels[0]] * N + [labels[1]] * N
     assert rows(**TWICE, run=run).run.tolist() == [0] * N + [1] * N
-    assert rows(**TWICE, run=run[::-1]).run.tolist() == [1] * N + [0] * N
+    assert rows(**TWICE, run=run[::-1]).run.tolist() == [0] * N + [1] * N
+
+
+def test_rows_may_come_in_any_order():
+    """One run shuffled, and two runs row by row in turn, are what they are in order."""
+    run, mixed = [0] * N, np.random.default_rng(3).permutation(N)
+    ordered = fit_joint_law(DRAWS, LOSSES, run=run)
+    shuffled = fit_joint_law(DRAWS[mixed], LOSSES[mixed], run=run, time=TIME[mixed])
+    assert np.array_equal(ordered.predict(3 * DRAWS).mean, shuffled.predict(3 * DRAWS).mean)
+    turns = np.arange(2 * N).reshape(2, N).T.ravel()
+    one_by_one = rows(**{name: values[turns] for name, values in CROSSED.items()}, run=[0, 1] * N)
+    assert np.array_equal(one_by_one.draws, CROSSED["draws"])
+    assert np.array_equal(one_by_one.steps(), rows(**CROSSED, run=[0] * N + [1] * N).steps())
+
+
+def test_two_measurements_after_the_same_draws_are_no_fault():
+    assert np.all(np.isfinite(fit_joint_law(**TWICE, run=[0] * 2 * N).predict(3 * DRAWS).high))
 
 
 def test_a_huge_error_of_a_small_loss_stays_finite():
