@@ -13,7 +13,9 @@ from policies.records import Domain
 
 Array = NDArray[np.float64]
 
-SLACK = 1e-9  # of the cost: bounds that leave no room are widened by so much, so that an interior exists
+SLACK = 1e-9  # of its terms: a bound that leaves no room is widened by so much, so that an interior exists
+ROOM = 1e-3  # of its terms over K: so far from all bounds a start is good enough
+PASSES = 20  # a cap is a share of draws only once the mean cost of a draw is known
 ROUNDING = 1e-12  # relative; what sums of shares may be off by
 TRUSTED = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the way from the trust region to the bounds of the domains
 WIDENINGS = 60  # caps that leave no room are made larger step by step, at last endless
@@ -61,7 +63,8 @@ class Feasible:
             return self
         near = [np.clip(side, self.low, self.high) for side in trust]
         low, high = near[0] + part * (self.low - near[0]), near[1] + part * (self.high - near[1])
-        return dataclasses.replace(self, low=low, high=high) if low.sum() <= 1.0 <= high.sum() else self
+        holds = low.sum() <= 1.0 + ROUNDING and high.sum() >= 1.0 - ROUNDING
+        return dataclasses.replace(self, low=low, high=high) if holds else self
 
     def possible(self) -> bool:
         """Whether all that remains can be spent within bounds and caps."""
@@ -69,24 +72,8 @@ class Feasible:
         if np.all(self.cost == self.cost[0]):
             fits = np.all(self.low <= share * (1 + ROUNDING) + ROUNDING)
             return bool(fits and np.minimum(share, self.high).sum() >= 1 - ROUNDING)
-        if np.all(share >= 1) or self._keeps(np.minimum(self.cap, self.remaining / self.cost)):
-            return True
-        G, _ = self._bounds()
-        found = linprog(
-            np.zeros(share.size),
-            A_ub=G,
-            b_ub=np.full(len(G), ROUNDING),
-            A_eq=np.ones((1, share.size)),
-            b_eq=np.ones(1),
-            bounds=[(0.0, min(most, 1.0)) for most in share.tolist()],
-            method="highs",
-        )
-        return bool(found.status == 0)
-
-    def _keeps(self, draws: Array) -> bool:
-        """Whether the mixture of `draws`, moved within the bounds, keeps all caps: a cheap way to see room."""
-        mixture = clip_to_bounds(draws / max(draws.sum(), ROUNDING), self.low, self.high)
-        return bool(np.all(self.cost_shares(mixture) <= self.most))
+        uniform = clip_to_bounds(np.full(share.size, 1.0 / share.size), self.low, self.high)
+        return bool(np.all(share >= 1) or self.inside(uniform)[3] <= 10 * SLACK)
 
     def widened(self) -> Feasible:
         """With caps enlarged alike, a little at a time, until the budget can be spent within them."""
@@ -103,26 +90,44 @@ class Feasible:
         """(K,) largest shares of the cost that the caps allow."""
         return np.asarray(self.cap * self.cost / self.remaining)
 
-    def _bounds(self) -> tuple[Array, Array]:
-        """The bounds on shares of draws, G y <= 0: low for each domain, then high for those below 1, in units of
-        the domain's share of the cost over the scale (m,) that makes each row's largest number 1."""
+    def linear(self) -> tuple[Array, Array, list[str]]:
+        """G (m, K), h (m,) and a name for each row of G y <= h; the largest number of each row of G is 1."""
         eye, worth = np.eye(self.low.size), self.cost[:, None] / self.cost  # draws of one for the cost of another
-        rows = np.concatenate([self.low[:, None] * worth - eye, (eye - self.high[:, None] * worth)[self.high < 1.0]])
-        scale = np.maximum(np.abs(rows).max(axis=1), ROUNDING)
-        return rows / scale[:, None], scale
-
-    def linear(self, slack: float = 0.0) -> tuple[Array, Array, list[str]]:
-        """G (m, K), h (m,) and a name for each row of G y <= h, all of them widened by `slack` (of the cost)."""
-        G, scale = self._bounds()
-        most, capped, pooled = self.most, np.flatnonzero(self.high < 1.0), np.flatnonzero(self.most < 1.0)
+        capped, pooled = np.flatnonzero(self.high < 1.0), np.flatnonzero(self.most < 1.0)
+        rows = np.concatenate([self.low[:, None] * worth - eye, (eye - self.high[:, None] * worth)[capped]])
+        rows /= np.maximum(np.abs(rows).max(axis=1, keepdims=True), ROUNDING)
         labels = [f"min_share of {name}" for name in self.names] + [f"max_share of {self.names[j]}" for j in capped]
-        rows = np.concatenate([G, np.eye(self.low.size)[pooled]])
-        spent = np.maximum(np.where(most[pooled] < SLACK, SLACK, 0.0), slack)
-        return (
-            rows,
-            np.append(slack / scale, most[pooled] + spent),
-            labels + [f"pool of {self.names[j]}" for j in pooled],
-        )
+        labels += [f"pool of {self.names[j]}" for j in pooled]
+        return np.concatenate([rows, eye[pooled]]), np.append(np.zeros(len(rows)), self.most[pooled]), labels
+
+    def inside(self, near: Array) -> tuple[Array, Array, Array, float]:
+        """A point y (K,) well inside G y <= h, for the mixture `near` or as far from all bounds as can be; the bounds
+        h (m,) it lies inside of; the size (m,) of each row's terms; and by how much of that no point keeps them all.
+
+        Bounds that leave no room are widened by SLACK of their terms, so that an interior exists.
+        """
+        G, h, _ = self.linear()
+        y = self.cost_shares(near)
+        usual = self.cost_shares(near + 1e-3 / near.size)
+        size = np.abs(G) @ usual + h
+        size[size == 0] = 1.0  # a row of zeros: all must come from one domain
+        room = float(np.min((h - G @ y) / size))
+        if room < ROOM / y.size:
+            found = linprog(
+                np.append(np.zeros(y.size), -1.0),
+                A_ub=np.column_stack([G * usual / size[:, None], np.ones(len(G))]),
+                b_ub=h / size,
+                A_eq=np.append(usual, 0.0)[None],
+                b_eq=np.ones(1),
+                bounds=[*[(None, None)] * y.size, (None, 0.1)],
+                method="highs",
+                options={"primal_feasibility_tolerance": 1e-10},
+            )
+            y = usual * np.asarray(found.x)[:-1] if found.status == 0 else y
+            y = y / y.sum()
+            room = float(np.min((h - G @ y) / size))
+        wide = h if room > 10 * SLACK else h + (SLACK - min(room, 0.0)) * size
+        return y, wide, size, max(-room, 0.0)
 
     def draws(self, y: Array) -> Array:
         """Remaining draws (K,) of cost shares y."""
@@ -140,14 +145,26 @@ class Feasible:
         draws = np.maximum(y, 0.0) / self.cost
         return clip_to_bounds(draws / draws.sum(), self.low, self.high)
 
-    def within_caps(self, y: Array) -> Array:
-        """`y` with what a solver's rounding put beyond the caps moved to where there is room."""
-        most = np.minimum(self.most, 1.0)
-        kept = np.clip(y, 0.0, most)
-        left, room = 1.0 - kept.sum(), most - kept
-        if left > 0 and room.sum() > 0:
-            kept = kept + min(left / room.sum(), 1.0) * room
-        return np.asarray(kept / kept.sum())
+    def kept(self, y: Array) -> Array:
+        """`y` with what a solver's rounding put beyond bounds and caps moved, in proportion, to where there is room."""
+        draws = np.maximum(y, 0.0) / self.cost
+        mixture = draws / draws.sum()
+        for _ in range(PASSES):
+            most = np.minimum(self.high, self.cap * (float(self.cost @ mixture) / self.remaining))
+            if np.all(mixture >= self.low) and np.all(mixture <= most):
+                break
+            mixture = _scaled_to_bounds(mixture, self.low, most)
+        return self.cost_shares(mixture)
+
+
+def _scaled_to_bounds(mixture: Array, low: Array, high: Array) -> Array:
+    """The point of the simplex within [low, high] that is `mixture` up to a common factor; shifted where none is."""
+    left, right = 0.5, 2.0
+    for _ in range(60):
+        factor = 0.5 * (left + right)
+        left, right = (factor, right) if np.clip(mixture * factor, low, high).sum() < 1 else (left, factor)
+    scaled: Array = np.clip(mixture * right, low, high)
+    return scaled if abs(float(scaled.sum()) - 1.0) < ROUNDING else clip_to_bounds(mixture, low, high)
 
 
 def clip_to_bounds(mixture: Array, low: Array, high: Array) -> Array:

@@ -17,6 +17,7 @@ from policies.records.checks import named
 
 Array = NDArray[np.float64]
 
+APART = 1e7  # the largest cost over the smallest: plans are exact to 1e-8 that far
 PUBLISHED = 0.5  # part of a change of mind that widens the interval of an end; a decision takes the whole of it
 
 
@@ -98,6 +99,7 @@ def make_problem(
     remaining = budget - float(sum(spent_K))
     if remaining <= 0:
         raise BadSetup(f"the budget of {budget:g} draws is spent ({sum(spent_K):g}); nothing is left to allocate")
+    _check_costs(domains, remaining)
     base = np.full(len(names), 1.0 / len(names))
     if baseline is not None:
         shares = check_mixture(baseline, names)
@@ -121,6 +123,21 @@ def _finite(what: str, value: float) -> float:
     if not abs(plain) <= MOST:
         raise BadSetup(f"{what} is {plain:g}; it must be finite, and at most {MOST:.0e}")
     return plain
+
+
+def _check_costs(domains: Sequence[Domain], remaining: float) -> None:
+    """Raise `BadSetup` for costs that numbers of 64 bits cannot plan with."""
+    cheap, dear = (pick(domains, key=lambda domain: domain.cost) for pick in (min, max))
+    if dear.cost > APART * cheap.cost:
+        raise BadSetup(
+            f"cost of '{dear.name}' is {dear.cost:g}, that of '{cheap.name}' {cheap.cost:g}; the largest may be at "
+            f"most {APART:.0e} times the smallest"
+        )
+    if remaining > MOST * cheap.cost * APART:
+        raise BadSetup(
+            f"cost of '{cheap.name}' is {cheap.cost:g}; what is left of the budget, {remaining:g}, would buy more "
+            f"draws of it than {MOST * APART:.0e}"
+        )
 
 
 def _spent(law: JointLaw, spent: Mapping[str, float]) -> Array:
