@@ -13,8 +13,10 @@ from policies.allocation import convex
 from policies.allocation.feasible import Feasible
 from policies.allocation.problem import Problem, make_problem
 from policies.allocation.value import HubScores, hub_scores, pool_values
+from policies.caps import UNMET
 from policies.laws import JointLaw
 from policies.records import BadSetup, Domain, Interval
+from policies.records.checks import named
 
 Array = NDArray[np.float64]
 
@@ -159,8 +161,8 @@ def plan_allocation(
     Caps that cannot be kept while the budget is spent are widened: `binding` says so. Raises `BadSetup` for names
     that the law does not know, a budget already spent, what is no number of draws, and costs too far apart to reckon.
     """
-    for name in spent:
-        if isinstance(name, str) and name not in law.domains:
+    for name in named("spent", spent):
+        if name not in law.domains:
             raise BadSetup(f"spent: the law knows no domain '{name}'; it was fitted to {', '.join(law.domains)}")
     problem = make_problem(
         law,
@@ -198,7 +200,7 @@ def describe(problem: Problem, mixture: Array | None = None) -> Allocation:
         hubs.own,
         hubs.hubs,
         hubs.islands,
-        binding(problem, weights, found, labels),
+        binding(problem, weights, labels),
         found.kkt,
         found.kkt < EXACT and bool(np.ptp(problem.feasible.cost) == 0) and not problem.feasible.relaxed,
     )
@@ -225,12 +227,12 @@ def intervals(problem: Problem, final: Array) -> dict[str, Interval]:
     }
 
 
-def binding(problem: Problem, weights: Array, found: convex.Optimum, labels: list[str]) -> tuple[str, ...]:
+def binding(problem: Problem, weights: Array, labels: list[str]) -> tuple[str, ...]:
     """Constraints that hold with equality at `weights`; a floor of 0 counts as one."""
     G, h, _ = problem.feasible.linear()
     slack = h - G @ problem.feasible.cost_shares(weights)
     bound = tuple(label for label, room in zip(labels, slack, strict=True) if room < 1e-6)
-    return (*bound, "max_epochs cannot be met") if problem.feasible.relaxed else bound
+    return (*bound, UNMET) if problem.feasible.relaxed else bound
 
 
 def _cap_prices(problem: Problem, found: convex.Optimum, labels: list[str]) -> Array:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from policies.allocation.feasible import Feasible
 from policies.allocation.outlook import Outlook
 from policies.laws import JointLaw
-from policies.records import MOST, OBJECTIVES, BadSetup, Domain, check_domains, check_mixture, number
+from policies.records import MOST, BadSetup, Domain, check_domains, check_mixture, number
 from policies.records.checks import named
+from policies.setup import check_objective, check_targets
 
 Array = NDArray[np.float64]
 
@@ -86,8 +87,7 @@ def make_problem(
     """Checked inputs of `plan_allocation` as arrays in the law's order; `earlier`: see `Problem`."""
     domains = check_domains(domains)
     names = tuple(d.name for d in domains)
-    if not isinstance(objective, str) or objective not in OBJECTIVES:
-        raise BadSetup(f"objective is {objective!r}; known: {', '.join(OBJECTIVES)}")
+    objective = check_objective(objective)
     for name in names:
         if name not in law.domains:
             raise BadSetup(f"the law knows no domain '{name}'; it was fitted to {', '.join(law.domains)}")
@@ -152,15 +152,11 @@ def _spent(law: JointLaw, spent: Mapping[str, float]) -> Array:
 def _target_weights(law: JointLaw, names: tuple[str, ...], targets: Mapping[str, float] | None) -> Array:
     if targets is None:
         targets = {name: 1.0 for name in law.targets if name in names} or dict.fromkeys(law.targets, 1.0)
-    given = named("targets", targets)
-    for name, weight in given.items():
+    given = check_targets(targets)
+    for name in given:
         if name not in law.targets:
             raise BadSetup(f"the law knows no target '{name}'; it was fitted to {', '.join(law.targets)}")
-        if not 0 <= weight <= MOST:
-            raise BadSetup(f"weight of target '{name}' is {weight}; weights must be finite and >= 0")
-    weights: Array = np.array([float(given.get(name, 0.0)) for name in law.targets])
-    if weights.sum() <= 0:
-        raise BadSetup(f"the weights of the targets are {given}; at least one must be positive")
+    weights: Array = np.array([given.get(name, 0.0) for name in law.targets])
     return np.asarray(weights / weights.sum())
 
 

@@ -67,7 +67,7 @@ def cautious_plan(problem: Problem, caution: float, bar: float | None) -> tuple[
     along that way and its uncertainty nearly linear, so an unsure law goes a part of the way and a
     useless one stays at the baseline.
     """
-    y, found, labels = optimise(problem)
+    y, _, labels = optimise(problem)
     best = problem.feasible.mixture(y)
     base = problem.feasible.mixture(problem.feasible.cost_shares(problem.baseline))
     choices = [(base, 0.0, 0.0)]
@@ -76,7 +76,7 @@ def cautious_plan(problem: Problem, caution: float, bar: float | None) -> tuple[
         choices.append((mixture, *_gain(problem, mixture)))
     sure = [choice for choice in choices[1:] if bar is not None and probability(*choice[1:]) >= bar]
     mixture, mean, sd = max(sure or choices, key=lambda choice: choice[1] - caution * choice[2])
-    return mixture, mean, sd, binding(problem, mixture, found, labels)
+    return mixture, mean, sd, binding(problem, mixture, labels)
 
 
 def step_towards(current: Array, aim: Array, step: float) -> Array:
