@@ -59,14 +59,15 @@ def _check_keys(given: Mapping[str, float], known: Sequence[str], field: str, ki
             raise BadReport(f"{field} of {kind} '{name}' is missing; {cure}")
 
 
-def check_growth(report: LossReport, before: LossReport) -> None:
-    """Raise `BadReport` if cumulative draws went down since `before`."""
+def check_growth(report: LossReport, before: LossReport, left: Mapping[str, float]) -> None:
+    """Raise `BadReport` if cumulative draws went down since `before`, or since a domain that is back had `left`."""
     for name, value in report.draws.items():
-        earlier = before.draws.get(name, 0.0)
+        earlier = before.draws.get(name, left.get(name, 0.0))
         if value < earlier:
+            when = f"at position {before.position}" if name in before.draws else "when it left"
             raise BadReport(
-                f"draws of '{name}' fell from {earlier:g} at position {before.position} to {value:g} at "
-                f"{report.position}; send cumulative draws, or start a new allocation"
+                f"draws of '{name}' fell from {earlier:g} {when} to {value:g} at {report.position}; send the "
+                f"cumulative draws of the whole run, or start a new allocation"
             )
 
 

@@ -94,6 +94,7 @@ class BasePolicy(abc.ABC):
         self.options = check_options(self.name, self.OPTIONS, options)
         self._last: LossReport | None = None
         self._lr_sum: float | None = None  # the latest sum of learning rates reported before `_last`
+        self._left: Mapping[str, float] = {}  # draws of the domains that left, when they were last heard of
         self._refits = 0
         self._seen: list[tuple[int, dict[str, float]]] = []
         self._decision: Decision | None = None
@@ -202,6 +203,7 @@ class BasePolicy(abc.ABC):
             },
             "last": None if self._last is None else self._last.to_dict(),
             "lr_sum": self._lr_sum,
+            "left": dict(self._left),
             "seen": [[position, draws] for position, draws in self._seen],
             "refits": self._refits,
             "decision": None if self._decision is None else self._decision.to_dict(),
@@ -217,7 +219,8 @@ class BasePolicy(abc.ABC):
         setup["domains"] = [Domain.from_dict(domain) for domain in setup["domains"]]
         policy = cls(**setup)
         policy._last = None if body["last"] is None else LossReport.from_dict(body["last"])
-        policy._lr_sum = body.get("lr_sum")  # dumps of before it was kept do not hold it
+        policy._lr_sum = body.get("lr_sum")  # dumps of before it and the next were kept do not hold them
+        policy._left = body.get("left", {})
         policy._seen = [(int(position), dict(draws)) for position, draws in body["seen"]]
         policy._refits = int(body["refits"])
         policy._decision = None if body["decision"] is None else Decision.from_dict(body["decision"])
@@ -279,8 +282,10 @@ class BasePolicy(abc.ABC):
         if self._last is not None:
             if self._last.lr_sum is not None:
                 self._lr_sum = self._last.lr_sum
-            intake.check_growth(report, self._last)
+            intake.check_growth(report, self._last, self._left)
             intake.check_rates(report, self._lr_sum)
+            heard = {**self._left, **self._last.draws}
+            self._left = {name: draws for name, draws in heard.items() if name not in report.draws}
             self._learn(self._last)
             self._seen = [*self._seen, (self._last.position, dict(self._last.draws))][-REMEMBERED:]
         self._last = report

@@ -159,8 +159,11 @@ def plan_allocation(
         Cumulative learning rate at the end, and how far the rate will have come down by then.
 
     Caps that cannot be kept while the budget is spent are widened: `binding` says so. Raises `BadSetup` for names
-    that the law does not know, a budget already spent, what is no number of draws, and costs too far apart to reckon.
+    that the law does not know, a budget already spent, what is no number of draws, costs too far apart to reckon, and
+    what is no law.
     """
+    if not isinstance(law, JointLaw):
+        raise BadSetup(f"law is {law!r}; give a JointLaw, as fit_joint_law or JointLaw.from_dict returns it")
     for name in named("spent", spent):
         if name not in law.domains:
             raise BadSetup(f"spent: the law knows no domain '{name}'; it was fitted to {', '.join(law.domains)}")

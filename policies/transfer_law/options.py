@@ -34,7 +34,8 @@ DEFAULTS: dict[str, Any] = {
 PARTS = (
     "start", "probe_until", "amplitude", "plateau_until", "sure", "enough", "latest", "least_share", "beyond", "window",
 )  # fmt: skip
-WHOLE = ("sweeps", "groups", "products")
+WHOLE = ("sweeps", "groups", "products", "alarms")
+MOST_SWEEPS = 10
 
 TUNE: dict[str, tuple[float, float, str]] = {  # option -> (low, high, "log" or "linear")
     "caution": (0.5, 3.0, "linear"),
@@ -55,3 +56,5 @@ def check_options(options: Mapping[str, Any]) -> None:
             raise BadSetup(f"option {name} is {value}; it must lie in [0, 1]")
         if name in WHOLE and int(value) != value:
             raise BadSetup(f"option {name} is {value}; it must be a whole number")
+        if name == "sweeps" and value > MOST_SWEEPS:
+            raise BadSetup(f"option {name} is {value}; more than {MOST_SWEEPS} sweeps leave nothing to decide")

@@ -44,12 +44,12 @@ class Planning(BasePolicy):
         return dict(state.weights) if state.away else self.baseline
 
     def _problem(self, law: JointLaw, position: int, state: State, rows: Rows, probes: ProbePlan) -> Problem:
-        """The allocation problem from `position` on; until then the mixture in use goes on."""
+        """The allocation problem from `position` on; until then the mixture in force goes on."""
         last = self._last
         assert last is not None
         ahead = max(position - last.position, 0)
         spent = {**self._history.left, **last.draws}
-        for name, share in state.weights.items():
+        for name, share in (self._served or state.weights).items():
             spent[name] = spent.get(name, 0.0) + share * ahead
         known = None if last.lr_sum is None else self.lr_plan
         time, anneal = final_time(known, self.budget, law.time_since + law.time_ref)

@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from policies import BadReport, BadSetup, Decision, Domain, LossReport
+from policies import BadSetup, Decision, Domain, LossReport
 from policies.bounds import carry_over
-from policies.intake import check_growth, check_report, check_same_draws, decision_position, merge, same
+from policies.intake import decision_position
 from policies.records import check_domains
-from service.journal import Event, Journal, Snapshot, decision_of, report_of
+from service.journal import Event, Journal, Snapshot, decision_of
 from service.journal.event import finite
+from service.owner.reports import Reports
 from service.owner.spec import Spec
 from service.owner.status import domains as domains_now
 from service.owner.status import known_at, status, steering
@@ -57,6 +58,7 @@ class Owner:
         self._epoch = journal.open(allocation)
         self._fit = threading.Lock()
         self._student = Student(journal, allocation, self._epoch)
+        self._reports = Reports(journal, allocation, self._epoch)
         self.spec = self._student.spec
 
     # -- what training asks
@@ -77,7 +79,7 @@ class Owner:
         """
         with self._fit:
             known, answer = known_at(self._journal, self.allocation, report.position)
-            self._record(report, known)
+            self._reports.record(report, known, self._student.policy)
             if answer is not None:
                 return _again(answer)
             faults.reach("journal.report")
@@ -93,7 +95,7 @@ class Owner:
         known, answer = known_at(self._journal, self.allocation, report.position)
         if answer is not None:
             return _again(answer)
-        self._record(report, known)
+        self._reports.record(report, known, self._student.policy)
         kept = self._kept(report.position, "hold", why)
         return self._decide(kept, None, {}, once=f"decision:{report.position}", at=report.position)
 
@@ -219,37 +221,6 @@ class Owner:
     def _kept(self, position: int, reason: str, detail: str) -> Decision:
         boundary = decision_position(position, self.spec.interval)
         return Decision(boundary, self._in_force(), reason, detail=detail)
-
-    def _record(self, report: LossReport, stored: Event | None) -> None:
-        """Commit the report; one that came before stays as it was, and what differs is written down."""
-        targets = tuple(self._student.policy.targets)
-        if stored is None:
-            check_report(report, self._names(), targets, self.spec.budget)
-            self._check_order(report)
-            self._append("report", report.position, report.to_dict(), once=f"report:{report.position}")
-            return
-        first = self._newest_at(stored)
-        check_same_draws(report.position, report.draws, first.draws)
-        merged = merge(first, report)
-        if not same(merged, first):
-            self._append("report", report.position, merged.to_dict())
-        if not same(merge(report, first), merged):
-            self._append("differs", report.position, report.to_dict())
-
-    def _check_order(self, report: LossReport) -> None:
-        last = self._journal.last(self.allocation, ["report"])
-        if last is None:
-            return
-        if last.position > report.position:
-            raise BadReport(
-                f"position {report.position} comes after {last.position} was reported; send reports in order"
-            )
-        check_growth(report, report_of(last))
-
-    def _newest_at(self, stored: Event) -> LossReport:
-        """The report at that position with all that was filled in later."""
-        later = self._journal.events(self.allocation, stored.id, ["report"], active=True)
-        return report_of(([stored] + [event for event in later if event.position == stored.position])[-1])
 
     def _append(self, kind: str, position: int, body: Mapping[str, Any], once: str | None = None) -> Event:
         return self._journal.append(self.allocation, kind, body, epoch=self._epoch, position=position, once=once)[0]

@@ -210,3 +210,9 @@ def test_a_domain_alone_is_never_short_of_its_own_budget():
         _, plan, weights = checked(law, {"domains": [Domain("d0", cost=cost)], "spent": {"d0": 1.0}, "budget": 1e5})
         assert weights.tolist() == [1.0]
         assert plan.exact
+
+
+@pytest.mark.parametrize("law", ["a law", None, {"families": []}])
+def test_what_is_no_law_is_named(law):
+    with pytest.raises(BadSetup, match="give a JointLaw"):
+        plan_allocation(law, domains=four(), spent={}, budget=1e5)

@@ -60,6 +60,8 @@ def report(position, lr_sum=None, loss=1.0):
         ({"domains": "ab"}, "domains holds 'a'; each must be a Domain"),
         ({"domains": [None]}, "domains holds None"),
         ({"name": "transfer_law", "pace": HUGE}, "option pace of 'transfer_law' is too large"),
+        ({"name": "transfer_law", "sweeps": 1e9}, "option sweeps is 1000000000.0; more than 10 sweeps"),
+        ({"name": "transfer_law", "alarms": 0.5}, "option alarms is 0.5; it must be a whole number"),
         ({"name": "aioli", "eta": True}, "option eta of 'aioli' is True"),
     ],
 )
@@ -157,6 +159,24 @@ def test_a_sum_of_rates_that_falls_over_a_gap_is_refused(name, merged):
         running.observe(report(300 if merged else 400, 2.0))
     assert running.dump() == before
     running.observe(report(300 if merged else 400, 3.0))
+
+
+@pytest.mark.parametrize("name", ["uniform", "transfer_law"])
+def test_a_domain_that_comes_back_goes_on_from_what_it_had_given(name):
+    """Though no report in between spoke of it, and a dump lay in between."""
+    running = policy(name)
+    running.observe(report(100))
+    running.update_domains(100, DOMAINS[:1])
+    running.observe(LossReport(200, {"a": 150.0}, {"a": 1.0}))
+    running.update_domains(200, DOMAINS)
+    running = load_policy(json.loads(json.dumps(running.dump())))
+    assert running.dump()["left"] == {"b": 50.0}
+    before = running.dump()
+    with pytest.raises(BadReport, match="draws of 'b' fell from 50 when it left to 20 at 300"):
+        running.observe(LossReport(300, {"a": 200.0, "b": 20.0}, {"a": 1.0, "b": 1.0}))
+    assert running.dump() == before
+    running.observe(LossReport(300, {"a": 200.0, "b": 100.0}, {"a": 1.0, "b": 1.0}))
+    assert running.dump()["left"] == {}
 
 
 @pytest.mark.parametrize("name", available_policies())

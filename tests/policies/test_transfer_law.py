@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from policies import Domain, LossReport, make_policy
+from policies.transfer_law import planning
 from policies.transfer_law.probing import on_plateau, plan_probes, probe_mixture
 from policies.worlds import make_world
 from tests.policies.worlds import World
@@ -292,3 +293,28 @@ def test_reports_between_boundaries_masked_draws_and_an_annealed_rate():
     assert policy.law.time_ref == pytest.approx(rate_sum(end))
     assert n[0] > n[1]
     assert n[0] > n[2]
+
+
+def test_until_the_boundary_the_mixture_in_force_goes_on_not_one_that_was_just_decided(monkeypatch):
+    """Two reports in one interval: what the first decided is not drawn from before the boundary."""
+    told = []
+    plain = planning.make_problem
+
+    def watched(*args, **kwargs):
+        told.append(kwargs["spent"])
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(planning, "make_problem", watched)
+    world = World("hub", 3, 0, 0.003, budget=6_000, intervals=30)
+    policy = make_policy("transfer_law", world.domains, world.budget, interval=world.interval)
+    n, step, in_force = np.zeros(3), world.interval // 4, {}
+    for position in range(step, 8 * world.interval, step):
+        if (position - step) % world.interval == 0:
+            in_force = policy.propose().weights
+        n = n + step * np.array([in_force[name] for name in world.names])
+        policy.observe(world.report(position, n))
+        until = -position % world.interval
+        if told and until:
+            expected = {name: n[j] + until * in_force[name] for j, name in enumerate(world.names)}
+            assert told[-1] == pytest.approx(expected)
+    assert len(told) > 10

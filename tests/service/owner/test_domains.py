@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policies import BadSetup, Domain
+from policies import BadReport, BadSetup, Domain, LossReport
 from service.journal import Journal
 from service.owner import Owner, Schedules
 from tests.service.owner.conftest import NAMES, make_report, make_spec
@@ -35,6 +35,20 @@ def test_one_change_however_often_it_is_asked_and_the_same_after_a_restart(journ
     assert set(decided.weights) == {*NAMES, "us"}
     replayed = Owner(journal, "run")
     assert replayed._student.policy.dump() == back._student.policy.dump()
+
+
+def test_a_domain_that_comes_back_with_fewer_draws_is_refused_and_leaves_no_trace(journal: Journal) -> None:
+    owner = begin(journal, policy="uniform")
+    owner.decide(make_report(60))
+    owner.set_domains([Domain("ct"), Domain("mr")])
+    without = make_report(160).to_dict() | {"draws": {"ct": 80.0, "mr": 60.0}, "eval_loss": {"ct": 1.0, "mr": 1.0}}
+    owner.decide(LossReport.from_dict(without))
+    owner.set_domains([Domain(name) for name in NAMES])
+    back, before = Owner(journal, "run"), [event.kind for event in journal.events("run")]
+    fewer = make_report(200).to_dict() | {"draws": {"ct": 100.0, "mr": 80.0, "pet": 10.0}}
+    with pytest.raises(BadReport, match="draws of 'pet' fell from 20 when it left to 10 at 200"):
+        back.decide(LossReport.from_dict(fewer))
+    assert [event.kind for event in journal.events("run")] == before
 
 
 def test_killed_between_the_change_and_its_decision(journal: Journal) -> None:

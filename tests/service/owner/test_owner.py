@@ -129,7 +129,7 @@ def test_dump_of_another_version_is_no_obstacle(journal: Journal) -> None:
 def test_report_without_decision_is_taken_up_again(journal: Journal) -> None:
     """As after a kill between the journal and the fit."""
     owner = begin(journal)
-    owner._record(make_report(60), None)
+    owner._reports.record(make_report(60), None, owner._student.policy)
     decision = Owner(journal, "run").decide(make_report(60, scale=3))
     assert (decision.reason, decision.replayed) == ("refit", False)
     assert kinds(journal) == ["allocation", "report", "differs", "decision"]

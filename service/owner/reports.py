@@ -1,0 +1,60 @@
+"""The reports of one allocation on their way into the journal: checked, committed once, filled in later."""
+
+from __future__ import annotations
+
+from policies import BadReport, LossReport
+from policies.intake import check_growth, check_report, check_same_draws, merge, same
+from policies.policy import BasePolicy
+from service.journal import Event, Journal, report_of
+
+
+class Reports:
+    """Commits reports in order; one that came before stays as it was, and what differs is written down."""
+
+    def __init__(self, journal: Journal, allocation: str, epoch: int) -> None:
+        self._journal, self._allocation, self._epoch = journal, allocation, epoch
+
+    def record(self, report: LossReport, stored: Event | None, policy: BasePolicy) -> None:
+        """Commit `report`, which `stored` already holds where its position was reported before.
+
+        Raises `BadReport` where `policy` could not use it; nothing is recorded then.
+        """
+        if stored is None:
+            check_report(report, policy.names, tuple(policy.targets), policy.budget)
+            self._check_order(report)
+            self._append("report", report, once=f"report:{report.position}")
+            return
+        first = self._newest_at(stored)
+        check_same_draws(report.position, report.draws, first.draws)
+        merged = merge(first, report)
+        if not same(merged, first):
+            self._append("report", merged)
+        if not same(merge(report, first), merged):
+            self._append("differs", report)
+
+    def _check_order(self, report: LossReport) -> None:
+        last = self._journal.last(self._allocation, ["report"])
+        if last is None:
+            return
+        if last.position > report.position:
+            raise BadReport(
+                f"position {report.position} comes after {last.position} was reported; send reports in order"
+            )
+        before = report_of(last)
+        back = report.draws.keys() - before.draws.keys()
+        check_growth(report, before, self._heard() if back else {})
+
+    def _heard(self) -> dict[str, float]:
+        """Draws of every domain when it was last heard of, also of those that left."""
+        reports = self._journal.events(self._allocation, kinds=["report"], active=True)
+        return {name: draws for event in reports for name, draws in event.body["draws"].items()}
+
+    def _newest_at(self, stored: Event) -> LossReport:
+        """The report at that position with all that was filled in later."""
+        later = self._journal.events(self._allocation, stored.id, ["report"], active=True)
+        return report_of(([stored] + [event for event in later if event.position == stored.position])[-1])
+
+    def _append(self, kind: str, report: LossReport, once: str | None = None) -> None:
+        self._journal.append(
+            self._allocation, kind, report.to_dict(), epoch=self._epoch, position=report.position, once=once
+        )
