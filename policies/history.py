@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from policies.laws import Rows
+from policies.laws.groups import numbered
 from policies.laws.rates import fallen
 from policies.products import Group, as_products, with_report
 from policies.records import MOST, Domain, LossReport
@@ -129,6 +130,7 @@ class History:
         """
         rows = self.rows if last is None else (*self.rows, Row.of(last))
         pools = {domain.name: math.inf if domain.pool is None else float(domain.pool) for domain in domains}
+        groups = {domain.name: domain.group for domain in domains}
         names = tuple(sorted({*pools, *(name for row in rows for name in row.draws)}))
         targets = tuple(sorted({name for row in rows for name in row.log_loss}))
         draws = np.zeros((len(rows), len(names)))
@@ -163,6 +165,7 @@ class History:
                 after=since.position,
                 before=before,
             ),
+            numbered([groups.get(name) for name in names]),
         )
         late = np.array([row.position > since.position for row in rows], dtype=np.bool_)
         return data.keep((data.total > 0) & (data.time > 0) & late)

@@ -116,6 +116,19 @@ def names(what: str, given: Iterable[str], count: int) -> tuple[str, ...]:
     return tuple(str(name) for name in listed)
 
 
+def groups(given: Iterable[str | None], count: int) -> list[str | None]:
+    """`given` if these are so many names of groups, or None where a domain is of none."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise BadSetup(f"groups is {given!r}; give a list of {count}, None for a domain without a group")
+    listed = list(given)
+    if len(listed) != count:
+        raise BadSetup(f"groups has {len(listed)} entries, {listed}, for {count} domains; give one for each")
+    for j, name in enumerate(listed):
+        if name is not None and (not isinstance(name, str) or not name):
+            raise BadSetup(f"groups[{j}] is {name!r}; a group is a non-empty string, or None")
+    return listed
+
+
 def labels(run: ArrayLike, count: int) -> NDArray[np.int64]:
     """(N,): runs numbered in the order of their labels, which may be numbers or strings."""
     given = np.asarray(run, dtype=object)

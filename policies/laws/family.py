@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from policies.laws import priors
 from policies.laws.form import Inputs, log_loss
+from policies.laws.groups import Kinship
 from policies.laws.products import Belief, Directions, directions
 from policies.laws.rows import Rows
 from policies.laws.runs import correlation, links, relative_error, whiten
@@ -183,7 +184,8 @@ def _learn(setting: Setting, theta: Array, sd: Array) -> tuple[Setting, Array]:
     alone[:, index, index] += np.where(batch.free, batch.precision, 1.0)
     inverse = np.linalg.inv(alone + products)
     variance: Array = np.asarray(inverse[:, index, index], dtype=np.float64)
-    hyper = priors.learn(setting.hyper, theta, variance, batch.free, setting.rows.own, shape=setting.many)
+    kin = Kinship.of(setting.rows.groups, setting.rows.own)
+    hyper = priors.learn(setting.hyper, theta, variance, batch.free, setting.rows.own, shape=setting.many, kinship=kin)
     belief = setting.belief
     if (given := setting.directions) is not None:
         decided = float(np.einsum("mpq,mqp->", inverse, products))

@@ -11,6 +11,7 @@ from policies.laws.burn_in import burn_in_row
 from policies.laws.checks import whole
 from policies.laws.family import DIGITS, Fit, Setting, fit_family
 from policies.laws.form import ALPHA, BETA, FLOOR, KINDS, LATE, SCALE, log_loss, mixing_power
+from policies.laws.groups import Kinship
 from policies.laws.joint import Family, JointLaw
 from policies.laws.priors import hand_set
 from policies.laws.products import Belief
@@ -39,6 +40,7 @@ def fit_joint_law(
     domains: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
     families: Sequence[str] | None = None,
+    groups: Sequence[str | None] | None = None,
 ) -> JointLaw:
     """Fit held-out losses (N, M) as a function of cumulative draws (N, K), from one run or from many.
 
@@ -63,12 +65,16 @@ def fit_joint_law(
     families:
         Which of `form.KINDS` to fit and to average. Left out: the effective-data and the separable law
         for one run, which says too little of mixtures to tell more of them apart; all for many.
+    groups:
+        (K,) the group of each domain (a modality, a site), None for none: a prior on transfer (see `groups`).
 
     Returns the penalised maximum a posteriori fit of each family (see `form`) with its Laplace
     covariance, the families weighted by how well they predict rows they were not fitted to.
     Raises `BadReport` for losses or draws that cannot be, `BadSetup` for shapes that do not fit.
     """
-    rows = from_arrays(draws, losses, pools=pools, time=time, sem=sem, run=run, domains=domains, targets=targets)
+    rows = from_arrays(
+        draws, losses, pools=pools, time=time, sem=sem, run=run, domains=domains, targets=targets, groups=groups
+    )
     return fit_rows(rows, seed=whole("seed", seed), families=families)[0]
 
 
@@ -99,7 +105,9 @@ def fit_rows(
     first = float(rows.total.min()) + before
     inputs = rows.inputs(total_ref, time_ref, first)
     alone = np.zeros((len(rows.targets), len(rows.draws)))
-    hypers = [hand_set(len(rows.domains))] * len(kinds) if warm is None else warm.hypers
+    kin = Kinship.of(rows.groups, rows.own)
+    before_data = hand_set(len(rows.domains), None if kin is None else kin.hand_set(rows.own))
+    hypers = [before_data] * len(kinds) if warm is None else warm.hypers
     believed = warm.beliefs if warm is not None and warm.beliefs else (Belief(),) * len(kinds)
     settings = [
         Setting(rows, inputs, centre, kind, transfer, alone, hyper, first, belief)

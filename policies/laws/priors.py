@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.laws.form import ALPHA, BETA, FLOOR, HEAD, LATE, SCALE, D, G, mixing_power
+from policies.laws.groups import Kinship
 
 Array = NDArray[np.float64]
 
@@ -50,30 +51,38 @@ class Hyper:
 
     head, head_sd: (HEAD + 1,) mean and sd of the parameters before log tau, and of log n0 (last);
     source: (K,) mean log tau of a domain's draws to targets that are not itself; spread: sd of log
-    omega about it.
+    omega about it. kin: (M, K) what lies beside that mean between groups of domains; None without groups.
     """
 
     head: Array
     head_sd: Array
     source: Array
     spread: float
+    kin: Array | None = None
+
+    @property
+    def foreign(self) -> Array:
+        """(K,) or (M, K): mean log tau of draws to targets that are not the domain itself."""
+        return self.source if self.kin is None else self.source + self.kin
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        body: dict[str, Any] = {
             "head": self.head.tolist(),
             "head_sd": self.head_sd.tolist(),
             "source": self.source.tolist(),
             "spread": self.spread,
         }
+        return body if self.kin is None else {**body, "kin": self.kin.tolist()}
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Hyper:
         head, head_sd, source = (np.array(body[key], dtype=np.float64) for key in ("head", "head_sd", "source"))
-        return cls(head, head_sd, source, float(body["spread"]))
+        kin = np.array(body["kin"], dtype=np.float64) if "kin" in body else None
+        return cls(head, head_sd, source, float(body["spread"]), kin)
 
 
-def hand_set(domains: int) -> Hyper:
-    """What is believed before any data."""
+def hand_set(domains: int, kin: Array | None = None) -> Hyper:
+    """What is believed before any data; `kin` (M, K) is what groups of domains say (see `groups`)."""
     mean, sd = np.zeros(HEAD + 1), np.ones(HEAD + 1)
     told = {FLOOR: FLOOR_PRIOR, ALPHA: ALPHA_PRIOR, BETA: BETA_PRIOR, LATE: LATE_PRIOR, -1: START_PRIOR}
     for index, (median, width) in told.items():
@@ -81,7 +90,7 @@ def hand_set(domains: int) -> Hyper:
     mean[G], sd[G] = np.log(G_PRIOR[0] / (1 - G_PRIOR[0])), G_PRIOR[1]
     mean[SCALE], sd[SCALE] = np.log(SCALE_PRIOR[0]), SCALE_PRIOR[1]
     mean[D], sd[D] = np.transpose((ANNEALING, RECENCY))
-    return Hyper(mean, sd, np.full(domains, _foreign(domains)), TRANSFER_PRIOR[1])
+    return Hyper(mean, sd, np.full(domains, _foreign(domains)), TRANSFER_PRIOR[1], kin)
 
 
 def _foreign(domains: int) -> float:
@@ -98,6 +107,7 @@ def learn(
     own: NDArray[np.int64],
     *,
     shape: bool,
+    kinship: Kinship | None = None,
 ) -> Hyper:
     """Empirical Bayes: `hyper` after one step of expectation maximisation.
 
@@ -107,7 +117,9 @@ def learn(
     domains may stand far out for a target. Without `shape` only transfer is learnt: along a single run
     floor, exponent and start make up for each other, and what the targets share is that confusion.
     """
-    base = hand_set(theta.shape[1] - HEAD - 1)
+    base = hand_set(theta.shape[1] - HEAD - 1, None if kinship is None else kinship.hand_set(own))
+    if (hyper.kin is None) != (base.kin is None):
+        hyper = dataclasses.replace(hyper, kin=base.kin)
     head, head_sd = base.head.copy(), base.head_sd.copy()
     for index in LEARNT if shape else ():
         here = movable[:, index]
@@ -117,21 +129,31 @@ def learn(
     foreign = movable[:, HEAD:-1] & ~_own(own, base.source.size)
     if not foreign.any():
         return dataclasses.replace(base, head=head, head_sd=head_sd)
-    source, spread = _sources(hyper, base, theta[:, HEAD:-1], variance[:, HEAD:-1], foreign)
-    return Hyper(head, head_sd, source, spread)
+    transfer, variance = theta[:, HEAD:-1], variance[:, HEAD:-1]
+    if kinship is None:
+        return Hyper(head, head_sd, *_sources(hyper, base, transfer, variance, foreign))
+    load = _weight(hyper, transfer, variance, foreign) / hyper.spread**2
+    kin = kinship.learnt(own, transfer - hyper.source, load)
+    apart = dataclasses.replace(hyper, kin=None)
+    return Hyper(head, head_sd, *_sources(apart, base, transfer - kin, variance, foreign), kin)
 
 
 def _sources(
     hyper: Hyper, base: Hyper, transfer: Array, variance: Array, foreign: NDArray[np.bool_]
 ) -> tuple[Array, float]:
     """Mean of log tau by domain (K,), shrunk to that of all, and the spread about it."""
-    square = (transfer - hyper.source) ** 2 + variance
-    weight = np.where(foreign, (TAIL + 1.0) / (TAIL + square / hyper.spread**2), 0.0)
+    weight = _weight(hyper, transfer, variance, foreign)
     load = weight / hyper.spread**2
     level = ((load * transfer).sum() + base.source[0] / LEVEL_SD**2) / (load.sum() + LEVEL_SD**-2)
     source = ((load * transfer).sum(axis=0) + level / SOURCE_SD**2) / (load.sum(axis=0) + SOURCE_SD**-2)
     total = SPREAD_DOF * base.spread**2 + (weight * ((transfer - source) ** 2 + variance)).sum()
     return source, float(np.sqrt(total / (SPREAD_DOF + foreign.sum())))
+
+
+def _weight(hyper: Hyper, transfer: Array, variance: Array, foreign: NDArray[np.bool_]) -> Array:
+    """(M, K): how much each log tau counts under Student's t about its mean; 0 for what is no transfer."""
+    square = (transfer - hyper.foreign) ** 2 + variance
+    return np.where(foreign, (TAIL + 1.0) / (TAIL + square / hyper.spread**2), 0.0)
 
 
 def _normal(values: Array, variance: Array, mean: float, sd: float, before: float) -> tuple[float, float]:
@@ -152,7 +174,7 @@ def centre(own: NDArray[np.int64], hyper: Hyper, *, kind: str, transfer: bool = 
     domains = hyper.source.size
     theta = np.zeros((own.size, HEAD + domains + 1))
     theta[:, :HEAD], theta[:, -1] = hyper.head[:-1], hyper.head[-1]
-    theta[:, HEAD:-1] = hyper.source
+    theta[:, HEAD:-1] = hyper.foreign
     is_domain = own >= 0
     if not transfer:
         theta[is_domain, HEAD:-1] = NO_TRANSFER
@@ -174,7 +196,7 @@ def precision(hyper: Hyper, theta: Array, own: NDArray[np.int64]) -> Array:
     """(M, P) inverse variances of the normal prior that touches the heavy-tailed one at `theta`."""
     inverse = np.empty_like(theta)
     inverse[:, :HEAD], inverse[:, -1] = hyper.head_sd[:-1] ** -2, hyper.head_sd[-1] ** -2
-    far = ((theta[:, HEAD:-1] - hyper.source) / hyper.spread) ** 2
+    far = ((theta[:, HEAD:-1] - hyper.foreign) / hyper.spread) ** 2
     inverse[:, HEAD:-1] = (TAIL + 1.0) / (TAIL + far) / hyper.spread**2
     inverse[:, HEAD:-1][_own(own, hyper.source.size)] = OWN_EFFECT[1] ** -2
     return inverse

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from policies.laws import checks
 from policies.laws.form import COVARIATES, SHARE_FLOOR, Inputs
+from policies.laws.groups import numbered
 from policies.laws.pools import worth_since
 from policies.laws.products import Products
 from policies.records import MOST, BadReport, BadSetup
@@ -24,7 +25,8 @@ class Rows:
     draws: (N, K) cumulative since the draws `since` (K,), before which lie a plateau or what has changed;
     log_loss: (N, M), NaN where not measured; sem: (N, M) relative standard error, NaN where unknown; time:
     (N,) cumulative learning rate, or draws, since `time_since`; anneal: (N,) how far the learning rate has
-    come down from its peak, 0 to 1; count: (N,) reports averaged into a row; run: (N,) labels of runs.
+    come down from its peak, 0 to 1; count: (N,) reports averaged into a row; run: (N,) labels of runs; groups: (K,)
+    see `groups`, None where there are none.
     """
 
     domains: tuple[str, ...]
@@ -41,6 +43,7 @@ class Rows:
     since: Array | float = 0.0
     time_since: float = 0.0
     products: Products | None = None
+    groups: NDArray[np.int64] | None = None
 
     @property
     def total(self) -> Array:
@@ -116,6 +119,7 @@ def from_arrays(
     run: ArrayLike | None,
     domains: Sequence[str] | None,
     targets: Sequence[str] | None,
+    groups: Sequence[str | None] | None = None,
 ) -> Rows:
     """Checked `Rows` from the arguments of `fit_joint_law`, run by run in the order of their draws; rows before the
     first draw are left out."""
@@ -142,6 +146,7 @@ def from_arrays(
         np.zeros(rows),
         np.ones(rows),
         label,
+        groups=None if groups is None else numbered(checks.groups(groups, K)),
     )
     data = data.keep(order)
     learnt = (data.total > 0) & (data.time > 0)

@@ -32,7 +32,8 @@ class Domain:
     min_share, max_share:
         Bounds on the domain's share in every mixture.
     group:
-        Name of a set of domains expected to behave alike (a modality, a site); a prior only.
+        Name of a set of domains expected to help each other (a modality, a site): law-driven policies begin by
+        taking transfer within it for larger than beyond it, and learn how much larger; the others take no notice.
 
     Raises
     ------
