@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from policies.allocation import convex
 from policies.allocation.feasible import Feasible
-from policies.allocation.problem import Problem, make_problem
+from policies.allocation.problem import Problem, make_problem, published_gain
 from policies.allocation.value import HubScores, hub_scores, pool_values
 from policies.caps import UNMET
 from policies.laws import JointLaw
@@ -32,7 +32,8 @@ class Allocation:
 
     weights: by domain, shares of the remaining draws. predicted, predicted_baseline: by target,
     final loss under the plan and under the baseline. gain: baseline's final objective minus the
-    plan's. better: probability that the gain is positive. marginal_gain: by domain, fall of the
+    plan's, as wide as gains have been off in simulated worlds (see `published_gain`). better: probability that the gain
+    is positive, if the law is true. marginal_gain: by domain, fall of the
     objective per further draw. pool_value: by domain, fall per further *distinct* draw in its pool.
     hub_score: by domain, what its draws give to other targets, relative to the mean worth of a
     draw; `own_score` what they give to itself. hubs, islands: names, by the rule in `value`.
@@ -195,7 +196,7 @@ def describe(problem: Problem, mixture: Array | None = None) -> Allocation:
         dict(zip(names, weights.tolist(), strict=True)),
         intervals(problem, plan),
         intervals(problem, base),
-        Interval(mean, mean - _Z * sd, mean + _Z * sd),
+        published_gain(mean, sd),
         probability(mean, sd),
         {name: float(-gradient[j]) for name, j in zip(names, problem.place, strict=True)},
         pool_values(outlook, plan, problem.place, names, caps),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from policies.allocation.feasible import Feasible
 from policies.allocation.outlook import Outlook
 from policies.laws import JointLaw
-from policies.records import MOST, BadSetup, Domain, check_domains, check_mixture, number
+from policies.records import MOST, BadSetup, Domain, Interval, check_domains, check_mixture, number
 from policies.records.checks import named
 from policies.setup import check_objective, check_targets
 
@@ -20,6 +21,8 @@ Array = NDArray[np.float64]
 
 APART = 1e7  # the largest cost over the smallest: plans are exact to 1e-8 that far
 PUBLISHED = 0.5  # part of a change of mind that widens the interval of an end; a decision takes the whole of it
+GAIN_WIDER, GAIN_OFF = 1.3, 0.15  # times the sd of a gain; and part of the gain that a law of another form is off by
+_Z90 = NormalDist().inv_cdf(0.95)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +71,13 @@ class Problem:
         n = self.spent.copy()
         n[self.place] += self.feasible.draws(y)
         return n
+
+
+def published_gain(mean: float, sd: float) -> Interval:
+    """90 % interval of a gain. What a plan gains is known less well than a law that were true would say: the plan was
+    chosen for it, and the truth has another form. Decisions go by `sd` itself."""
+    wide = math.hypot(GAIN_WIDER * sd, GAIN_OFF * mean)
+    return Interval(mean, mean - _Z90 * wide, mean + _Z90 * wide)
 
 
 def make_problem(

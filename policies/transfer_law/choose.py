@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.allocation.plan import binding, optimise, probability
-from policies.allocation.problem import Problem
+from policies.allocation.problem import Problem, published_gain
 from policies.records import Interval
 
 Array = NDArray[np.float64]
 
 FRACTIONS = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
 STAY = 0.12  # once away from the baseline, so much less certainty is needed to stay away
-_Z90 = 1.6448536269514722
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +52,6 @@ class Choice:
 
 def _gain(problem: Problem, mixture: Array) -> tuple[float, float]:
     return problem.gain(problem.final(mixture), problem.final(problem.baseline))
-
-
-def as_interval(mean: float, sd: float) -> Interval:
-    """90 % interval of a normal."""
-    return Interval(mean, mean - _Z90 * sd, mean + _Z90 * sd)
 
 
 def cautious_plan(problem: Problem, caution: float, bar: float | None) -> tuple[Array, float, float, tuple[str, ...]]:
@@ -101,6 +95,6 @@ def choose(problem: Problem, current: Array, rules: Rules, *, away: bool) -> Cho
     base = problem.feasible.mixture(problem.feasible.cost_shares(problem.baseline))
     if better < bar or (mean < rules.least_gain and not away):
         kept = step_towards(current, base, rules.step)
-        return Choice(kept, as_interval(mean, sd), better, bar, "kept: no gain beyond uncertainty", ())
+        return Choice(kept, published_gain(mean, sd), better, bar, "kept: no gain beyond uncertainty", ())
     moved = step_towards(current, aim, rules.step)
-    return Choice(moved, as_interval(mean, sd), better, bar, "refit", bound)
+    return Choice(moved, published_gain(mean, sd), better, bar, "refit", bound)

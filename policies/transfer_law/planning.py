@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.allocation.plan import intervals
-from policies.allocation.problem import Problem, make_problem
+from policies.allocation.problem import Problem, make_problem, published_gain
 from policies.allocation.value import HubScores
 from policies.history import History
 from policies.laws import JointLaw, Rows
 from policies.policy import BasePolicy
 from policies.records import Decision
-from policies.transfer_law.choose import Rules, as_interval, choose
+from policies.transfer_law.choose import Rules, choose
 from policies.transfer_law.options import DEFAULTS, check_options
 from policies.transfer_law.probing import ProbePlan
 from policies.transfer_law.rates import final_time
@@ -146,6 +146,6 @@ class Planning(BasePolicy):
             decision,
             predicted=intervals(problem, final),
             predicted_baseline=intervals(problem, base),
-            gain=as_interval(*problem.gain(final, base)),
+            gain=published_gain(*problem.gain(final, base)),
             law=summarise(problem.outlook.law, hubs),
         )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 
-from policies.allocation.problem import make_problem
+from policies.allocation.problem import make_problem, published_gain
 from policies.records import Interval
-from service.story.curves import LEVEL, cumulative
+from service.story.curves import cumulative
 from service.story.rates import rates
 from service.story.story import Story
-
-_Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
 
 
 def run_gain(story: Story) -> Interval | None:
@@ -39,8 +35,7 @@ def run_gain(story: Story) -> Interval | None:
         time=None if time is None else float(time[0]),
         anneal=float(annealing[0]),
     )
-    mean, sd = problem.outlook.gain(drawn, problem.final(problem.baseline))
-    return Interval(mean, mean - _Z * sd, mean + _Z * sd)
+    return published_gain(*problem.outlook.gain(drawn, problem.final(problem.baseline)))
 
 
 def _whole(story: Story) -> bool:

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from policies import BadSetup, Domain, fit_joint_law, plan_allocation
 from policies.allocation.plan import optimise
-from policies.allocation.problem import make_problem
+from policies.allocation.problem import make_problem, published_gain
 from tests.policies.worlds import World
 
 NAMES = [str(j) for j in range(5)]
@@ -149,3 +149,12 @@ def test_a_law_that_changed_its_mind_is_less_sure(fitted):
     assert changed.gain(plan, base)[1] > sd
     assert np.all(changed.log_final(plan)[1] > alone.log_final(plan)[1])
     assert np.array_equal(changed.log_final(plan)[0], alone.log_final(plan)[0])
+
+
+def test_a_published_gain_is_as_wide_as_gains_have_been_off():
+    """Wider than what the law says of itself, also where it says that it is sure; the same for a loss."""
+    gain, loss, nothing = published_gain(0.05, 0.01), published_gain(-0.05, 0.01), published_gain(0.0, 0.01)
+    assert gain.high - gain.low == pytest.approx(2 * 1.6449 * np.hypot(0.013, 0.0075), rel=1e-4)
+    assert (loss.low, loss.high) == pytest.approx((-gain.high, -gain.low))
+    assert nothing.high == pytest.approx(1.6449 * 0.013, rel=1e-4)
+    assert published_gain(0.05, 0.0).low < 0.05
