@@ -16,7 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "groups": 3,  # blocks of the first of them where gradient products are reported; 0: as many as the others
     "enough": 0.97,  # after one sweep: probability that the plan ends better, for which the next is left out
     "plateau": 0.08,  # fall of log loss per log draw below which nothing is being learnt yet
-    "plateau_until": 0.2,  # part of the budget after which probing begins all the same
+    "plateau_until": 0.3,  # part of the budget after which probing begins all the same
     "caution": 1.0,  # standard deviations taken off a predicted gain
     "caution_told": 0.6,  # the same where gradient products are reported and agree with the losses
     "sure": 0.93,  # least probability that the plan ends better than the baseline
