@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 ONE_RUN = ("effective", "separable")
 MANY_RUNS = KINDS
 HARDLY = 0.03  # weight in the average
+UNTOLD = 0.5  # of the noise's variance, taken for misfit where each run has one row, which cannot tell them apart
 
 
 def fit_joint_law(
@@ -126,7 +127,8 @@ def fit_rows(
         for kind, weight, fit, setting in zip(kinds, weights, fits, settings, strict=True)
     )
     noise = np.sqrt(np.einsum("f,fm->m", np.array(weights), np.array([fit.noise for fit in fits]) ** 2))
-    apart: Array = np.array([fit.noise * fit.rho.max(axis=1) for fit in fits])
+    lasting = np.sqrt(UNTOLD) if rows.alone else 0.0
+    apart: Array = np.array([fit.noise * np.maximum(fit.rho.max(axis=1), lasting) for fit in fits])
     law = JointLaw(
         rows.domains,
         rows.targets,

@@ -50,6 +50,11 @@ class Rows:
         total: Array = self.draws.sum(axis=1)
         return total
 
+    @property
+    def alone(self) -> bool:
+        """Whether there are many runs, of one row each."""
+        return 1 < len(self.run) == np.unique(self.run).size
+
     def keep(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Rows:
         """Only the rows `which`."""
         by_row = ("draws", "log_loss", "sem", "time", "anneal", "count", "run")
