@@ -7,12 +7,13 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from service.client import choosing
 from service.client.desk import Desk
 from service.client.errors import ClientError
+from service.client.evaluation import Evaluation, listed
 from service.client.group import Group, find_group
 from service.client.ledger import Ledger
 from service.client.sync import AllocationClient
@@ -134,7 +135,7 @@ class MixtureCallback:
         `loss`: their training loss, one number, or one for each. `lr`: the learning rate of this step.
         """
         names = self._names(domains)
-        losses = _listed(loss) if loss is not None else None
+        losses = listed(loss) if loss is not None else None
         for index, name in enumerate(names):
             mine = None if losses is None else losses[index if len(losses) == len(names) else 0]
             self._ledger.count(name, draws, mine)
@@ -167,7 +168,9 @@ class MixtureCallback:
             return
         self._take_at = position + self.lag
         if self._ranks().rank == 0:
-            self._desk.send(self._report(position, merged, eval_loss, eval_sem, lr_sum), self._say)
+            told = Evaluation(self.targets, eval_loss, eval_sem, lr_sum)
+            # The service's names: a site that joined or left has changed them.
+            self._desk.send(told.report(position, merged, self._desk.names, self._say), self._say)
         if self.lag == 0:
             self._take(None)
 
@@ -320,7 +323,7 @@ class MixtureCallback:
         return self._group
 
     def _names(self, domains: Any) -> list[str]:
-        names = [self.domains[int(n)] if not isinstance(n, str) else n for n in _listed(domains)]
+        names = [self.domains[int(n)] if not isinstance(n, str) else n for n in listed(domains)]
         for name in names:
             if name not in self.domains:
                 raise ValueError(f"'{name}' is no domain of this run; known are {', '.join(self.domains)}")
@@ -340,45 +343,8 @@ class MixtureCallback:
         if failure is not None:
             self._say(failure)
 
-    def _report(
-        self,
-        position: int,
-        merged: Mapping[str, Any],
-        eval_loss: Mapping[str, Any],
-        eval_sem: Mapping[str, Any] | None,
-        lr_sum: float | None,
-    ) -> dict[str, Any]:
-        # What the service knows by now, which a site that joined or left has changed.
-        names = self._desk.names
-        train = {name: loss for name, loss in Ledger.train_losses(merged).items() if name in names}
-        losses = {target: self._measured(target, eval_loss.get(target)) for target in self.targets}
-        return {
-            "position": position,
-            "draws": {name: merged["draws"].get(name, 0) for name in names},
-            "eval_loss": losses
-            | {name: self._measured(name, v) for name, v in eval_loss.items() if name not in losses},
-            "eval_sem": None if eval_sem is None else {name: float(value) for name, value in eval_sem.items()},
-            "train_loss": {name: loss for name, loss in train.items() if math.isfinite(loss) and loss > 0} or None,
-            "train_count": {name: merged["loss_count"][name] for name in train} or None,
-            "lr_sum": merged["lr_sum"] if lr_sum is None else lr_sum,
-        }
-
-    def _measured(self, target: str, value: Any) -> float | None:
-        """A loss that can be learnt from; one that diverged counts as not measured."""
-        loss = math.nan if value is None else float(value)
-        if math.isinf(loss):
-            self._say(ValueError(f"eval_loss of '{target}' is {loss}; it is sent as not measured"))
-        return loss if math.isfinite(loss) else None
-
     def _say(self, error: Exception) -> None:
         kind = type(error).__name__
         if kind not in self._said:
             self._said.add(kind)
             log.warning("the mixture is kept: %s: %s", kind, error)
-
-
-def _listed(values: Any) -> Sequence[Any]:
-    """One value or a batch of them, whatever it is made of, as a list."""
-    if hasattr(values, "tolist"):
-        values = values.tolist()
-    return [values] if isinstance(values, str | int | float) else list(values)
