@@ -7,7 +7,8 @@ H^-1 e too far, and its promise is on average
     E[e' H^-1 e] = tr(H^-1 Cov(e))
 
 too high (the optimism of Efron 2004; in a regression it is Mallows's 2 p sigma^2). It grows with the number of domains:
-where nothing is to be gained at all, the promise of 20 domains is two of its own standard deviations.
+where nothing is to be gained at all, the promise of 20 domains is two of its own standard deviations. A plan goes
+hardly farther astray than it leaves the baseline: with a law that priors hold, or little left to draw, it is less.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Array = NDArray[np.float64]
 
 TIGHT = 1e-4  # a share so near to a bound is held by it
 FLATTEST = 1e-3  # of the largest curvature: flatter directions end at a bound before the optimum is reached
+ASTRAY = 1.5  # times the way from the baseline that a plan may have gone wrong
 
 
 def optimism(problem: Problem, mixture: Array) -> float:
@@ -38,7 +40,11 @@ def optimism(problem: Problem, mixture: Array) -> float:
     if curvature[-1] <= 0:
         return 0.0
     error = (slopes - slopes.mean(axis=0)) @ along @ axes
-    return float((error**2 / np.maximum(curvature, FLATTEST * curvature[-1])).sum(axis=1).mean())
+    astray = error / np.maximum(curvature, FLATTEST * curvature[-1])
+    too_high = (error * astray).sum(axis=1)
+    moved = np.abs(astray @ (along @ axes).T) @ feasible.cost[free]
+    whole = np.abs(feasible.cost_shares(mixture) - feasible.cost_shares(problem.baseline)).sum() * feasible.remaining
+    return float((too_high * np.minimum(ASTRAY * whole / np.maximum(moved, 1e-300), 1.0)).mean())
 
 
 def _within(cost: Array) -> Array:

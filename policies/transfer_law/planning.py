@@ -132,7 +132,7 @@ class Planning(BasePolicy):
         bar = self.options["sure"] if sure is None else sure
         told = state.warm is not None and state.warm.told
         caution = self.options["caution_told" if told else "caution"]
-        promised = 0.0 if told else self.options["optimism"]
+        promised = 0.0 if told or not self.transfer else self.options["optimism"]
         return Rules(caution, bar, self.options["least_gain"], min(step, 1.0), sure is None, promised)
 
     def _ordered(self, weights: Mapping[str, float]) -> dict[str, float]:

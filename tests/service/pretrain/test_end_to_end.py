@@ -18,6 +18,8 @@ from trainers.examples.phantoms import hub_island, write_phantoms
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).resolve().parents[3]
+BUDGET = 3840
+REPORTS = [*range(BUDGET // 20, BUDGET, BUDGET // 10), BUDGET]
 
 
 @pytest.fixture
@@ -25,8 +27,8 @@ def file(tmp_path: Path) -> Path:
     manifest = write_phantoms(tmp_path / "volumes", domains=hub_island(1), volumes=3, size=24)
     body: dict[str, Any] = {
         "name": "small",
-        "budget": 1280,
-        "interval": 128,
+        "budget": BUDGET,  # so long that it is not at its end by the time that it has stopped
+        "interval": BUDGET // 10,
         "data": {
             "root": "volumes",
             "cache": "cache",
@@ -60,7 +62,7 @@ def wait_for(text: str, log: Path, process: subprocess.Popen[bytes], seconds: fl
 def test_stopped_run_goes_on_where_it_was(file: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.log", tmp_path / "second.log"
     process = start(file, log=first)
-    wait_for("320/1,280", first, process)
+    wait_for(f"{REPORTS[0]:,}/{BUDGET:,}", first, process)
     process.send_signal(signal.SIGTERM)
     assert process.wait(180) == 1, first.read_text()
     folder = tmp_path / "runs" / "small"
@@ -68,16 +70,17 @@ def test_stopped_run_goes_on_where_it_was(file: Path, tmp_path: Path) -> None:
     assert "Traceback" not in first.read_text()
     with Journal(f"sqlite:///{folder / 'journal.db'}") as journal:
         before = {e.position: decision_of(e) for e in journal.events("small", kinds=["decision"], active=True)}
+    assert max(before) < BUDGET, "it ended before it could be stopped"
 
     process = start("--resume", folder, log=second)
     assert process.wait(400) == 0, second.read_text()
     told = second.read_text()
-    assert "1,280/1,280 100%" in told
+    assert f"{BUDGET:,}/{BUDGET:,} 100%" in told
     assert "mlflow ui --backend-store-uri sqlite:///" in told
-    assert "small: finished at 1,280 of 1,280 draws" in told
+    assert f"small: finished at {BUDGET:,} of {BUDGET:,} draws" in told
     with Journal(f"sqlite:///{folder / 'journal.db'}") as journal:
         after = {e.position: decision_of(e) for e in journal.events("small", kinds=["decision"], active=True)}
-        assert sorted(after) == [0, *range(64, 1152 + 64 - 1, 128), 1280]
+        assert sorted(after) == [0, *REPORTS]
         assert {position: after[position] for position in before} == before
         assert journal.verify("small") > 20
     check_tracked(tmp_path / "runs")
@@ -96,7 +99,7 @@ def check_tracked(runs: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, uri], capture_output=True, text=True, timeout=120, check=True)
     assert yaml.safe_load(done.stdout.splitlines()[-1]) == [
         "FINISHED",
-        [*range(64, 1152 + 64 - 1, 128), 1280],
+        REPORTS,
         10,
         "small",
     ]
