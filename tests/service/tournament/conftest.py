@@ -7,8 +7,6 @@ import pytest
 def two_cores():
     import ray
 
-    if ray.is_initialized():
-        ray.shutdown()
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80 * 2**20)
     yield
     ray.shutdown()

@@ -1,4 +1,4 @@
-"""One small Ray cluster for all tests of this folder, and the tiny job of the loop's tests."""
+"""One small Ray cluster for each file of tests here, and the tiny job of the loop's tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # left before the next file, which may start a Ray of its own
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     import ray
 
