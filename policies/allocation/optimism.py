@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import null_space
 
 from policies.allocation.problem import Problem
 
@@ -35,7 +36,7 @@ def optimism(problem: Problem, mixture: Array) -> float:
     n = problem.final(mixture)
     slopes = outlook.samples(n).sum(axis=1)[:, at[free]]
     hessian = outlook.mean(n)[2][np.ix_(at[free], at[free])]
-    along = _within(feasible.cost[free])
+    along = null_space(feasible.cost[None, free])  # draws change, what they cost in all does not
     curvature, axes = np.linalg.eigh(along.T @ hessian @ along)
     if curvature[-1] <= 0:
         return 0.0
@@ -45,8 +46,3 @@ def optimism(problem: Problem, mixture: Array) -> float:
     moved = np.abs(astray @ (along @ axes).T) @ feasible.cost[free]
     whole = np.abs(feasible.cost_shares(mixture) - feasible.cost_shares(problem.baseline)).sum() * feasible.remaining
     return float((too_high * np.minimum(ASTRAY * whole / np.maximum(moved, 1e-300), 1.0)).mean())
-
-
-def _within(cost: Array) -> Array:
-    """(k, k - 1) orthonormal directions in which the draws change and what they cost in all does not."""
-    return np.linalg.svd(cost[None] / np.linalg.norm(cost))[2][1:].T

@@ -19,7 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "plateau_until": 0.3,  # part of the budget after which probing begins all the same
     "caution": 1.0,  # standard deviations taken off a predicted gain
     "caution_told": 0.6,  # the same where gradient products are reported and agree with the losses
-    "optimism": 1.0,  # part of what plans promise since they were chosen that is taken off, where no products agree
+    "optimism": 1.0,  # part of what plans promise since they were chosen that is taken off; not where products agree
     "sure": 0.93,  # least probability that the plan ends better than the baseline
     "sure_gift": 0.5,  # what a domain that is raised for others' sake must surely give them, mean draw 1
     "latest": 0.7,  # part of the budget after which the baseline is not left any more

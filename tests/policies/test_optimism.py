@@ -55,9 +55,18 @@ def test_nothing_is_promised_where_nothing_can_be_chosen():
     law = erring(made_law(SIZE, np.random.default_rng(5), ("effective",)), 0.1)
     held = problem_of(law, min_share=1 / SIZE, max_share=1 / SIZE)
     assert optimism(held, np.full(SIZE, 1 / SIZE)) == 0.0
-    assert optimism(problem_of(law, "worst_excess"), np.full(SIZE, 1 / SIZE)) == 0.0
+    plan = problem_of(law).feasible.mixture(optimise(problem_of(law))[0])
+    assert optimism(problem_of(law, "worst_excess"), plan) == 0.0
     sure = problem_of(erring(law, 1e-6))
-    assert optimism(sure, np.full(SIZE, 1 / SIZE)) < 1e-8
+    assert optimism(sure, plan) < 1e-8 < 1e-5 < optimism(problem_of(law), plan)
+
+
+def test_a_plan_that_hardly_leaves_the_baseline_promises_hardly_anything():
+    problem = problem_of(erring(made_law(SIZE, np.random.default_rng(5), ("effective",)), 0.1))
+    base, plan = np.full(SIZE, 1 / SIZE), problem.feasible.mixture(optimise(problem)[0])
+    whole, near = (optimism(problem, base + part * (plan - base)) for part in (1.0, 1e-3))
+    assert 0 < near < 0.02 * whole
+    assert optimism(problem, base) == 0.0
 
 
 def test_many_domains_with_nothing_to_gain_are_left_alone():
