@@ -33,7 +33,8 @@ DEFAULTS: dict[str, Any] = {
     "alarms": 2,  # changes of a domain after which is probed anew; after more the baseline is kept
 }
 PARTS = (
-    "start", "probe_until", "amplitude", "plateau_until", "sure", "enough", "latest", "least_share", "beyond", "window",
+    "start", "probe_until", "amplitude", "plateau_until", "optimism", "sure", "enough", "latest", "least_share",
+    "beyond", "window",
 )  # fmt: skip
 WHOLE = ("sweeps", "groups", "products", "alarms")
 MOST_SWEEPS = 10

@@ -61,6 +61,7 @@ def report(position, lr_sum=None, loss=1.0):
         ({"domains": [None]}, "domains holds None"),
         ({"name": "transfer_law", "pace": HUGE}, "option pace of 'transfer_law' is too large"),
         ({"name": "transfer_law", "sweeps": 1e9}, "option sweeps is 1000000000.0; more than 10 sweeps"),
+        ({"name": "transfer_law", "optimism": 1.5}, r"option optimism is 1.5; it must lie in \[0, 1\]"),
         ({"name": "transfer_law", "alarms": 0.5}, "option alarms is 0.5; it must be a whole number"),
         ({"name": "aioli", "eta": True}, "option eta of 'aioli' is True"),
     ],
