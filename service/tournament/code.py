@@ -9,33 +9,34 @@ from pathlib import Path
 import policies
 from policies.rivals import RIVALS
 
-# Parts of `policies` that every cell runs through, and those that only some policies do.
-EVERYWHERE = (
-    "bounds.py", "history.py", "intake.py", "policy.py", "records", "simple", "worlds", "laws/pools.py",
-    "laws/rates.py", "tournament/cell.py", "tournament/plan30.py", "tournament/own_power.py", "tournament/result.py",
-    "tournament/rollout.py",
-)  # fmt: skip
+# Parts of `policies` that only some policies run through, and those that only judge finished cells. A file that is
+# named nowhere here counts for every cell: so a new one is never forgotten.
 RIVAL = ("rivals", "laws/solve.py")
 LAW = ("laws", "allocation", "transfer_law")
+WORLDS = ("laws/pools.py", "laws/rates.py")  # parts of the laws that worlds are built of
+JUDGES = ("conformance.py", *(f"tournament/{name}.py" for name in (
+    "__init__", "ahead", "calibration", "figures", "goals", "paired", "resample", "static", "table",
+)))  # fmt: skip
 SIMPLE = ("uniform", "proportional")
 
 
 def digest_of(policy: str) -> str:
     """Digest of the source behind the cells of `policy`."""
     rival = any(policy == kind.name for kind in RIVALS)
-    return _digest(EVERYWHERE + (() if policy in SIMPLE else RIVAL if rival else LAW))
+    return _digest(() if policy in SIMPLE else RIVAL if rival else LAW)
 
 
 @functools.cache
-def _digest(parts: tuple[str, ...]) -> str:
+def _digest(own: tuple[str, ...]) -> str:
     root = Path(policies.__file__).parent
-    files = sorted({file for part in parts for file in _files(root / part)})
+    others = _files(root, RIVAL + LAW + JUDGES) - _files(root, WORLDS)
     found = hashlib.sha256()
-    for file in files:
+    for file in sorted(set(root.rglob("*.py")) - others | _files(root, own)):
         found.update(f"{file.relative_to(root)}\0".encode())
         found.update(file.read_bytes())
     return found.hexdigest()[:12]
 
 
-def _files(path: Path) -> list[Path]:
-    return [path] if path.suffix == ".py" else list(path.rglob("*.py"))
+def _files(root: Path, parts: tuple[str, ...]) -> set[Path]:
+    """The source files that `parts` are or hold."""
+    return {file for part in parts for file in ([root / part] if part.endswith(".py") else (root / part).rglob("*.py"))}

@@ -2,7 +2,9 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,10 +63,38 @@ def test_other_options_and_other_code_are_other_cells(monkeypatch):
     assert key != plain.cell_key(place, plain.entrants[0])
 
 
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("caps.py", {"uniform", "odm", "transfer_law"}),
+        ("worlds/truth.py", {"uniform", "odm", "transfer_law"}),
+        ("laws/pools.py", {"uniform", "odm", "transfer_law"}),
+        ("a_new_one.py", {"uniform", "odm", "transfer_law"}),
+        ("laws/solve.py", {"odm", "transfer_law"}),
+        ("rivals/odm.py", {"odm"}),
+        ("transfer_law/choose.py", {"transfer_law"}),
+        ("tournament/goals.py", set()),
+    ],
+)
+def test_cells_are_anew_where_their_code_has_changed_and_only_there(tmp_path, monkeypatch, file, changed):
+    root = tmp_path / "policies"
+    shutil.copytree(Path(code.policies.__file__).parent, root, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "policies", SimpleNamespace(__file__=str(root / "__init__.py")))
+    entrants = ("uniform", "odm", "transfer_law")
+    code._digest.cache_clear()
+    before = {name: code.digest_of(name) for name in entrants}
+    with (root / file).open("a") as opened:
+        opened.write("# changed\n")
+    code._digest.cache_clear()
+    assert {name for name in entrants if code.digest_of(name) != before[name]} == changed
+    code._digest.cache_clear()
+
+
 def test_code_digests_name_files_that_are_there():
     root = Path(code.policies.__file__).parent
-    for part in (*code.EVERYWHERE, *code.RIVAL, *code.LAW):
-        assert code._files(root / part), part
+    for part in (*code.RIVAL, *code.LAW, *code.WORLDS, *code.JUDGES):
+        assert all(file.is_file() for file in code._files(root, (part,))), part
+        assert code._files(root, (part,)), part
 
 
 def test_a_line_that_is_no_cell_is_named(tmp_path):
