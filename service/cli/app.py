@@ -110,6 +110,9 @@ def tournament(
     policies: Annotated[str | None, typer.Option(metavar="A,B", help="Who runs; default: everybody.")] = None,
     worlds: Annotated[str | None, typer.Option(metavar="A,B", help="Where; default: every world.")] = None,
     seeds: Annotated[int | None, typer.Option(metavar="N", help="Seeds of each world.")] = None,
+    many: Annotated[
+        int | None, typer.Option(metavar="N", help="Seeds for transfer_law, uniform and proportional.")
+    ] = None,
     domains: Annotated[str | None, typer.Option(metavar="5,8", help="Numbers of domains.")] = None,
     noise: Annotated[str | None, typer.Option(metavar="0.003,0.01", help="Evaluation noise, in log loss.")] = None,
     table: Annotated[
@@ -131,8 +134,11 @@ def tournament(
         from service.cli.tournament import Asked, tournament
 
         tournament(
-            Asked(policies, worlds, seeds, domains, noise, table, out, first_seed, tuned, tune, full, address, tracking)
-        )
+            Asked(
+                policies, worlds, seeds, many, domains, noise, table, out, first_seed, tuned, tune, full, address,
+                tracking,
+            )
+        )  # fmt: skip
 
 
 @app.command()

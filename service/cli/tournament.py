@@ -26,6 +26,7 @@ class Asked:
     policies: str | None = None
     worlds: str | None = None
     seeds: int | None = None
+    many: int | None = None
     domains: str | None = None
     noise: str | None = None
     table: str | None = None
@@ -47,8 +48,10 @@ def tournament(asked: Asked) -> None:
 
 
 def _judge(asked: Asked) -> None:
-    many = FULL["many"] if asked.full and asked.seeds is None else None
     seeds = asked.seeds or (FULL["seeds"] if asked.full else SEEDS)
+    many = asked.many or (FULL["many"] if asked.full and asked.seeds is None else None)
+    if asked.many is not None and asked.many < seeds:
+        raise BadTournament(f"--many {asked.many}: give at least as many as the {plural(seeds, 'seed')} of the others")
     first = asked.first_seed or 0
     judged = range(first, first + (many or seeds))
     done = run_tournament(
@@ -81,8 +84,10 @@ def _command(asked: Asked) -> str:
 
 
 def _tune(asked: Asked) -> None:
-    if asked.tuned is not None or asked.full:
-        raise BadTournament("--tune goes without --tuned and --full: it writes tuned.json, which a next command reads")
+    if asked.tuned is not None or asked.full or asked.many is not None:
+        raise BadTournament(
+            "--tune goes without --tuned, --full and --many: it writes tuned.json, which a next command reads"
+        )
     first = {} if asked.first_seed is None else {"first_seed": asked.first_seed}
     common = _common(asked)
     names, worlds = common.pop("policies"), common.pop("worlds")

@@ -28,6 +28,8 @@ CELL = CellResult("transfer_law", "hubs", 5, 0, 0.01, -0.3, 0.0, 0.2, -0.4, None
         (["--worlds", "hub"], "no world is named 'hub' (did you mean 'hubs'?)"),
         (["--domains", "five"], "--domains five: give numbers separated by commas"),
         (["--seeds", "0"], "--seeds 0: give at least 1"),
+        (["--seeds", "4", "--many", "3"], "--many 3: give at least as many as the 4 seeds of the others"),
+        (["--many", "0"], "--many 0: give at least as many as the 20 seeds of the others"),
         (["--table", "none.csv"], "there is no table at none.csv"),
         (["--tuned", "none.json"], "there is no file of tuned options at none.json"),
         (["--tune", "0"], "--tune 0: give at least 1 trial"),
