@@ -18,6 +18,7 @@ So a change has to explain more than one right there.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection
 
 import numpy as np
@@ -36,7 +37,8 @@ PRIOR = 0.5  # sd of c before the data
 CANDIDATES = 12  # positions tried
 SETTLED = 0.07  # of all draws planned: a change is looked for so long after the hub was raised
 AFTER = 3  # rows that a change must have behind it
-CLEAR, LEAST = 6.0, 0.5  # z^2 above that of a change right at the start; least part that is lost
+CLEAR, LEAST = 6.0, 0.5  # z^2 above that of a change right at the start, with 5 domains; least part that is lost
+MORE, FEW = 4.0, 5  # z^2 asked for beyond that for each unit of log(domains / 5): more of them are looked at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +81,8 @@ def fading(
     clear = np.where(after > 0, after**2, 0.0) - before**2
     n, j = np.unravel_index(int(np.argmax(clear)), clear.shape)
     found = Fading(rows.domains[columns[j]], float(total[some[n]]), float(lost[n, j]), float(clear[n, j]))
-    return found if found.clear > CLEAR and found.lost >= LEAST else None
+    bar = CLEAR + MORE * max(math.log(len(rows.domains) / FEW), 0.0)
+    return found if found.clear > bar and found.lost >= LEAST else None
 
 
 def _scores(
