@@ -35,8 +35,11 @@ def run(fades=None, *, lost=1.0, seed=0, noise=0.005, until=0.7, worth=0.5, scal
     return np.array(draws), np.array(losses)
 
 
-def found(draws, losses, raised=RAISED, left=LEFT):
-    rows = from_arrays(draws, losses, pools=None, time=None, sem=None, run=None, domains=NAMES, targets=NAMES)
+def found(draws, losses, raised=RAISED, left=LEFT, idle=0):
+    """`idle` more domains are listed that nobody draws from."""
+    names = (*NAMES, *(f"idle{k}" for k in range(idle)))
+    draws = np.hstack([draws, np.zeros((len(draws), idle))])
+    rows = from_arrays(draws, losses, pools=None, time=None, sem=None, run=None, domains=names, targets=NAMES)
     law, warm = fit_rows(rows)
     return fading(rows, law, warm, raised, left=left, budget=BUDGET)
 
@@ -57,6 +60,13 @@ def test_a_hub_that_goes_on_giving_is_not_suspected(seed):
 
 def test_half_a_loss_is_found_only_where_it_is_half():
     assert found(*run(fades=8_000, lost=0.2)) is None, "a fifth less is not worth a new sweep"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 4])
+def test_the_more_domains_the_clearer_it_has_to_be(seed):
+    draws, losses = run(fades=8_000, seed=seed, noise=0.03)
+    assert 6 < found(draws, losses).clear < 9.5
+    assert found(draws, losses, idle=8) is None, "as clear, but among twelve one or other looks so by chance"
 
 
 def test_what_was_so_before_the_hub_was_raised_is_no_change():

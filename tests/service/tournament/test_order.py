@@ -76,7 +76,8 @@ def test_other_options_and_other_code_are_other_cells(monkeypatch):
         ("tournament/goals.py", set()),
     ],
 )
-def test_cells_are_anew_where_their_code_has_changed_and_only_there(tmp_path, monkeypatch, file, changed):
+def test_cells_are_anew_where_their_code_has_changed_and_only_there(tmp_path, monkeypatch, request, file, changed):
+    request.addfinalizer(code._digest.cache_clear)  # whatever happens, no later test gets the copy's digests
     root = tmp_path / "policies"
     shutil.copytree(Path(code.policies.__file__).parent, root, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(code, "policies", SimpleNamespace(__file__=str(root / "__init__.py")))
@@ -87,7 +88,6 @@ def test_cells_are_anew_where_their_code_has_changed_and_only_there(tmp_path, mo
         opened.write("# changed\n")
     code._digest.cache_clear()
     assert {name for name in entrants if code.digest_of(name) != before[name]} == changed
-    code._digest.cache_clear()
 
 
 def test_code_digests_name_files_that_are_there():
