@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from policies.laws import priors
 from policies.laws.form import Inputs, log_loss
 from policies.laws.groups import Kinship
-from policies.laws.products import Belief, Directions, directions
+from policies.laws.products import DIRECTED, Belief, Directions, directions
 from policies.laws.rows import Rows
 from policies.laws.runs import correlation, links, relative_error, whiten
 from policies.laws.solve import Batch, minimise, normal_equations
@@ -24,7 +24,6 @@ LEAST_LEFT = 0.25  # part of the rows that the parameters do not pay for, at lea
 ROW_TRUST = 5.0  # a row averaged over many reports counts for at most so many: the law is not exact
 INFLATION, MAX_INFLATION = 1.3, 12.0
 FAR_GUESS = 0.05  # noise assumed while still far from the fit
-DIRECTED = ("effective", "separable")  # families of one run, which gradient products can be compared with
 COLD, WARM = 50, 12  # most iterations from a cold start, and from the last refit
 CLOSE, CLOSE_WARM = 1e-6, 1e-5  # what a step must promise, relative to the cost: the next refit goes on
 ROUNDS, ROUNDS_RUNS = 8, 14  # noise, prior and parameters in turn, from a cold start: of one run, of many

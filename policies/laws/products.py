@@ -26,6 +26,7 @@ OFF, OFF_DOF = 0.15, 4.0  # how far products are from the law, in root mean squa
 LEAST_OFF = 0.03
 USUAL, USUAL_DOF = 0.8, 1.0  # squared disagreement a number that products decide, where they are right; its weight
 MOST_DOUBT = 1e4
+DIRECTED = ("effective", "separable")  # families of one run, which products can be compared with
 LEAST_LEFT = 0.25  # part of the products that the parameters do not pay for, at least
 
 
@@ -97,7 +98,7 @@ class Directions:
 
     def model(self, theta: Array, target: NDArray[np.int64], kind: str, jacobian: bool) -> tuple[Array, Array]:
         """Fitted products (B, C) for rows of parameters (B, P), and their Jacobian (B, C, P)."""
-        p, slopes = _compositions(theta, self, kind, jacobian)
+        p, slopes = compositions(theta, self, kind, jacobian)
         count, groups, domains = p.shape
         y = self.observed[target].reshape(p.shape)
         known = ~np.isnan(y)
@@ -144,7 +145,7 @@ def directions(products: Products, pools: Array, start: float, since: Array | fl
     )
 
 
-def _compositions(theta: Array, given: Directions, kind: str, jacobian: bool) -> tuple[Array, Array]:
+def compositions(theta: Array, given: Directions, kind: str, jacobian: bool) -> tuple[Array, Array]:
     """p (B, G, K) and dp/dtheta (B, G, K, P)."""
     share = given.log_share[None]
     g = mixing_power(theta)[:, None, None]

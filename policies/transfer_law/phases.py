@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from policies.history import Row, Since
 from policies.products import with_report
 from policies.transfer_law.change import Watch
+from policies.transfer_law.gifts import GiftWatch
 from policies.transfer_law.planning import Planning
 from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes
 from policies.transfer_law.rates import warm_up_end
@@ -76,10 +77,13 @@ class Phases(Planning):
         """The state after a look for change: what was learnt before one is forgotten, and probing begins anew."""
         assert self._last is not None
         watch, changed = state.watch.seen(self._last)
-        if not changed or position >= self.budget:
-            return dataclasses.replace(state, watch=watch)
-        state = dataclasses.replace(state, watch=watch)
-        return self._anew(position, self._here(), loss_changed(changed), state)
+        gifts, gone = state.gifts.seen(self._last, self.budget)
+        state = dataclasses.replace(state, watch=watch, gifts=gifts)
+        if position >= self.budget:
+            return state
+        if changed:
+            return self._anew(position, self._here(), loss_changed(changed), state)
+        return state if gone is None else self._anew(position, self._history.at(gone.since), str(gone), state)
 
     def _here(self) -> Since:
         """Where the latest report stands."""
@@ -92,6 +96,7 @@ class Phases(Planning):
             state,
             warm=None,
             watch=Watch(),
+            gifts=GiftWatch(),
             away=False,
             left=None,
             since=since,
@@ -108,7 +113,7 @@ class Phases(Planning):
         the sweeps they begin anew."""
         new = tuple(sorted(name for name in shares if name not in state.weights))
         under_way = state.probe_from is not None and position < self._sweeps(state).end
-        state = dataclasses.replace(state, weights=shares, watch=Watch())
+        state = dataclasses.replace(state, weights=shares, watch=Watch(), gifts=GiftWatch())
         if not new or state.probe_from is None:
             return state
         before = () if state.fronts is None else state.fronts

@@ -16,6 +16,7 @@ from policies.laws import JointLaw, Rows, WarmStart, fit_rows
 from policies.laws.fading import Fading, fading
 from policies.records import Decision, LossReport
 from policies.transfer_law.change import forecast
+from policies.transfer_law.gifts import GiftWatch, look_ahead
 from policies.transfer_law.phases import Phases
 from policies.transfer_law.probing import ProbePlan, probe_mixture
 from policies.transfer_law.restraint import nothing_new, steep
@@ -75,22 +76,36 @@ class LawPolicy(Phases):
             probes = self._sweeps(state)
         self._law = law or self._law
         self._refits = state.refits
-        away, watch = self._away(decision, state), state.watch
+        away = self._away(decision, state)
         left = None if not away else position if state.left is None else state.left
+        state = dataclasses.replace(state, weights=decision.weights, away=away, left=left)
         if law is not None and position >= probes.end and state.probe_from is not None:
-            ahead = forecast(law, rows, self._last.position, decision.weights, self.interval)
-            watch = dataclasses.replace(watch, forecast=ahead)
-        self._now = dataclasses.replace(state, weights=decision.weights, away=away, watch=watch, left=left)
+            state = self._looking_ahead(law, rows, state)
+        self._now = state
         return decision
+
+    def _looking_ahead(self, law: JointLaw, rows: Rows, state: State) -> State:
+        """The state with what the law expects of the next report: its losses, and what raised domains give."""
+        assert self._last is not None
+        position, gifts = self._last.position, GiftWatch()
+        losses = forecast(law, rows, position, state.weights, self.interval)
+        if state.away and self.transfer and state.warm is not None and state.warm.told:
+            raised, names = self._raised(state), self.names
+            ahead = look_ahead(law, rows, raised, names, position, state.weights, self.interval)
+            gifts = dataclasses.replace(state.gifts, ahead=ahead)
+        return dataclasses.replace(state, watch=dataclasses.replace(state.watch, forecast=losses), gifts=gifts)
+
+    def _raised(self, state: State) -> list[str]:
+        """The domains that have more than their share of the baseline."""
+        return [name for name, share in state.weights.items() if share > RAISED * self.baseline.get(name, math.inf)]
 
     def _faded(self, position: int, law: JointLaw | None, rows: Rows, state: State) -> Fading | None:
         """A domain that the plan has raised and that gives others less since; None too where that cannot be told."""
         if law is None or state.warm is None or state.left is None or not self.transfer or position >= self.budget:
             return None
-        raised = [name for name, share in state.weights.items() if share > RAISED * self.baseline.get(name, math.inf)]
         try:
             with np.errstate(all="ignore"):
-                return fading(rows, law, state.warm, raised, left=state.left, budget=self.budget)
+                return fading(rows, law, state.warm, self._raised(state), left=state.left, budget=self.budget)
         except np.linalg.LinAlgError:
             return None
 

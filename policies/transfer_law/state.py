@@ -9,6 +9,7 @@ from typing import Any
 from policies.history import FIRST, Since
 from policies.laws import WarmStart
 from policies.transfer_law.change import Watch
+from policies.transfer_law.gifts import GiftWatch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +18,7 @@ class State:
 
     warm: where the next fit starts; probe_from: first draw of the probing sweeps, None before that is known;
     weights: the mixture in use; away: it has left the baseline for a plan's sake; fitted_at: position of the
-    report that was last fitted to; watch: for domains that change; since: where a plateau ended or something
+    report that was last fitted to; watch: for domains that change; gifts: for domains that stop giving; since: where a plateau ended or something
     changed: only what came later is fitted to; origin: position from which the sweeps' share of the budget
     counts; fronts: whom the sweeps put in front, None for all; alarms: changes noticed so far; changed: the
     latest in words; probe_to: position at which the sweeps were ended since the law was sure; left: position
@@ -40,6 +41,7 @@ class State:
     probe_to: int | None = None
     left: int | None = None
     told: bool = False
+    gifts: GiftWatch = dataclasses.field(default_factory=GiftWatch)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -58,6 +60,7 @@ class State:
             "probe_to": self.probe_to,
             "left": self.left,
             "told": self.told,
+            "gifts": self.gifts.to_dict(),
         }
 
     @classmethod
@@ -65,6 +68,7 @@ class State:
         values = dict(body)
         values["warm"] = None if body["warm"] is None else WarmStart.from_dict(body["warm"])
         values["watch"] = Watch.from_dict(body["watch"]) if "watch" in body else Watch()
+        values["gifts"] = GiftWatch.from_dict(body["gifts"]) if "gifts" in body else GiftWatch()
         since = body.get("since", 0)  # a position in dumps of before laws counted from there
         values["since"] = Since.from_dict(since) if isinstance(since, Mapping) else Since(since, {}, 0.0)
         values["fronts"] = None if body.get("fronts") is None else tuple(body["fronts"])

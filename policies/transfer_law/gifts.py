@@ -1,0 +1,186 @@
+"""Has a domain stopped giving to others? Reported gradient products are held against the law's (CUSUM).
+
+A product says how much the next draw of j helps target i, so a domain that stops giving shows at the very next
+report, long before losses show it (`laws/fading.py`). Of each domain that the plan has raised, the products y_ij of
+a report (in root mean squares of each target's) are compared with what the law before it expected, s_ij: once as they
+used to be, rho s_ij, and once as if most of that were lost, KEPT rho s_ij. The sum of the log likelihood ratios
+
+    l = sum over i not j of [ (y_ij - rho s_ij)^2 - (y_ij - KEPT rho s_ij)^2 ] / (2 noise^2)
+
+is kept above 0 (Page 1954, Continuous Inspection Schemes), and above BAR it is an alarm. rho is what the domain has
+been giving so far, relative to the law: so a law that is off by a factor is no change, and a gift that is small
+beside the noise says nothing either way. Nor does anything count before rho is known from reports as well as from the
+law: a domain that gives less from the first is one that the law overrates, which the next refits see to.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from policies.laws import JointLaw, Rows
+from policies.laws.giving import expected
+from policies.products import Group
+from policies.records import LossReport
+
+KEPT = 0.4  # part of its gifts that a domain which has changed still gives
+BAR = 12.0  # log likelihood ratio of an alarm
+REST = 2.0  # a sum up to this is no sign of change yet: what was reported belongs to what the domain used to give
+CLIP, PER = 5.0, 0.02  # most that one report may add, and that so long a part of the budget may
+LEAST, CLEAR = 0.4, 4.0  # part of the gifts that must seem lost, and of how many standard deviations
+TRUST = 11.0  # weight of the law's own word on rho: 1/0.3^2
+MEMORY = 0.2  # part of the budget after which what a domain used to give is forgotten
+
+Table = Mapping[str, Mapping[str, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ahead:
+    """What the law expects of the reports from `start` to `end` (draws), straight in between.
+
+    first, last: by raised domain, then target, in root mean squares of the target's products; noise: sd of one that
+    is reported; domains: those the root mean squares are over.
+    """
+
+    start: float
+    end: float
+    first: Table
+    last: Table
+    noise: float
+    domains: tuple[str, ...]
+
+    def at(self, position: float) -> dict[str, dict[str, float]]:
+        part = (position - self.start) / (self.end - self.start)
+        return {
+            name: {i: value + part * (self.last[name][i] - value) for i, value in row.items()}
+            for name, row in self.first.items()
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Gift:
+    """What is known of one domain's gifts.
+
+    asked, given: sums of s^2 and s y in units of the noise, while it gave as ever; late_asked, late_given: since
+    the position `since`, from which on it seems to give less; evidence: the sum of the log likelihood ratios.
+    """
+
+    asked: float = 0.0
+    given: float = 0.0
+    late_asked: float = 0.0
+    late_given: float = 0.0
+    evidence: float = 0.0
+    since: float = 0.0
+
+    @property
+    def rho(self) -> float:
+        """What it used to give, relative to the law, and 1 before any report."""
+        return max((TRUST + self.given) / (TRUST + self.asked), 0.0)
+
+    @property
+    def lost(self) -> float:
+        """Part of what it used to give that is missing since `since`; 0 where nothing seems to be."""
+        return 1.0 - self.late_given / (self.late_asked * self.rho) if self.late_asked * self.rho > 0 else 0.0
+
+    @property
+    def clear(self) -> bool:
+        """Whether it has surely stopped giving what it used to give, neither of which is known exactly."""
+        if self.evidence <= BAR or self.lost <= LEAST:
+            return False
+        less = self.rho - self.late_given / self.late_asked
+        return less > CLEAR * math.sqrt(1.0 / self.late_asked + 1.0 / (TRUST + self.asked))
+
+    def seen(self, asked: float, given: float, position: float, part: float) -> Gift:
+        """After a report with such sums of s^2 and s y, in units of the noise, the latest `part` of the budget."""
+        rho, kept = self.rho, max(1.0 - part / MEMORY, 0.0)
+        less = rho * (1.0 - KEPT)
+        ratio = less * (rho * (1.0 + KEPT) / 2 * asked - given)
+        most = CLIP * min(part / PER, 1.0)
+        evidence = max(self.evidence + min(max(ratio, -most), most), 0.0) if self.asked >= TRUST else 0.0
+        late_asked, late_given = self.late_asked + asked, self.late_given + given
+        if evidence <= REST:
+            return Gift(kept * self.asked + late_asked, kept * self.given + late_given, 0.0, 0.0, evidence, position)
+        return Gift(self.asked, self.given, late_asked, late_given, evidence, self.since)
+
+
+@dataclasses.dataclass(frozen=True)
+class Gone:
+    """Draws of `domain` after the position `since` are worth the part `lost` less to others than before."""
+
+    domain: str
+    since: float
+    lost: float
+
+    def __str__(self) -> str:
+        lost = min(self.lost, 1.0)
+        return f"draws of {self.domain} have given others about {lost:.0%} less since draw {self.since:,.0f}"
+
+
+@dataclasses.dataclass(frozen=True)
+class GiftWatch:
+    """What each raised domain has been giving, and what is expected of the next report; None: nothing."""
+
+    gifts: Mapping[str, Gift] = dataclasses.field(default_factory=dict)
+    ahead: Ahead | None = None
+
+    def seen(self, report: LossReport, budget: float) -> tuple[GiftWatch, Gone | None]:
+        """The watch after a report, and the domain that has clearly stopped giving, if any."""
+        group, ahead = Group.of(report), self.ahead
+        if ahead is None or group is None or not ahead.start < report.position <= ahead.end + ahead.end - ahead.start:
+            return GiftWatch(self.gifts), None
+        whole = {i: row for i, row in group.mean.items() if set(row) == set(ahead.domains)}
+        part, gifts = (report.position - ahead.start) / budget, {}
+        for name, expects in ahead.at(report.position).items():
+            pairs = [(s / ahead.noise, whole[i][name] / ahead.noise) for i, s in expects.items() if i in whole]
+            asked, given = math.fsum(s * s for s, _ in pairs), math.fsum(s * y for s, y in pairs)
+            gifts[name] = self.gifts.get(name, Gift(since=ahead.start)).seen(asked, given, float(report.position), part)
+        clear = [name for name, gift in gifts.items() if gift.clear]
+        if not clear:
+            return GiftWatch(gifts), None
+        name = max(clear, key=lambda name: (gifts[name].evidence, name))
+        return GiftWatch(gifts), Gone(name, gifts[name].since, gifts[name].lost)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> GiftWatch:
+        gifts = {name: Gift(**gift) for name, gift in body["gifts"].items()}
+        said = body["ahead"]
+        return cls(gifts, None if said is None else Ahead(**{**said, "domains": tuple(said["domains"])}))
+
+
+def look_ahead(
+    law: JointLaw,
+    rows: Rows,
+    raised: Collection[str],
+    present: Collection[str],
+    position: float,
+    weights: Mapping[str, float],
+    interval: float,
+) -> Ahead | None:
+    """What `law` expects of the products of the domains `raised` until one interval after `position`, drawn from
+    `weights`; None where there is nothing to expect."""
+    here = [j for j, name in enumerate(law.domains) if name in present]
+    if not raised or rows.products is None or len(here) < 2:
+        return None
+    now = rows.draws[-1] + rows.since
+    step = interval * np.array([weights.get(name, 0.0) for name in law.domains])
+    tables = []
+    for draws in (now, now + step):
+        s = expected(law, draws, here)
+        if not np.all(np.isfinite(s)):
+            return None
+        tables.append(
+            {
+                law.domains[j]: {t: float(s[i, k]) for i, t in enumerate(law.targets) if law.own[i] != j}
+                for k, j in enumerate(here)
+                if law.domains[j] in raised
+            }
+        )
+    names = tuple(law.domains[j] for j in here)
+    return Ahead(float(position), float(position + interval), *tables, rows.products.noise, names)
