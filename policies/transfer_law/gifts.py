@@ -21,6 +21,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.laws import JointLaw, Rows
 from policies.laws.giving import expected
@@ -35,6 +36,7 @@ LEAST, CLEAR = 0.4, 4.0  # part of the gifts that must seem lost, and of how man
 TRUST = 11.0  # weight of the law's own word on rho: 1/0.3^2
 MEMORY = 0.2  # part of the budget after which what a domain used to give is forgotten
 
+Array = NDArray[np.float64]
 Table = Mapping[str, Mapping[str, float]]
 
 
@@ -170,17 +172,16 @@ def look_ahead(
         return None
     now = rows.draws[-1] + rows.since
     step = interval * np.array([weights.get(name, 0.0) for name in law.domains])
-    tables = []
-    for draws in (now, now + step):
-        s = expected(law, draws, here)
-        if not np.all(np.isfinite(s)):
-            return None
-        tables.append(
-            {
-                law.domains[j]: {t: float(s[i, k]) for i, t in enumerate(law.targets) if law.own[i] != j}
-                for k, j in enumerate(here)
-                if law.domains[j] in raised
-            }
-        )
-    names = tuple(law.domains[j] for j in here)
-    return Ahead(float(position), float(position + interval), *tables, rows.products.noise, names)
+    first, last = (expected(law, draws, here) for draws in (now, now + step))
+    if not (np.all(np.isfinite(first)) and np.all(np.isfinite(last))):
+        return None
+    columns = {law.domains[j]: (j, k) for k, j in enumerate(here) if law.domains[j] in raised}
+
+    def table(values: Array) -> Table:
+        return {
+            name: {t: float(values[i, k]) for i, t in enumerate(law.targets) if law.own[i] != j}
+            for name, (j, k) in columns.items()
+        }
+
+    names, end = tuple(law.domains[j] for j in here), float(position + interval)
+    return Ahead(float(position), end, table(first), table(last), rows.products.noise, names)

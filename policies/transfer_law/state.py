@@ -18,12 +18,12 @@ class State:
 
     warm: where the next fit starts; probe_from: first draw of the probing sweeps, None before that is known;
     weights: the mixture in use; away: it has left the baseline for a plan's sake; fitted_at: position of the
-    report that was last fitted to; watch: for domains that change; gifts: for domains that stop giving; since: where a plateau ended or something
-    changed: only what came later is fitted to; origin: position from which the sweeps' share of the budget
-    counts; fronts: whom the sweeps put in front, None for all; alarms: changes noticed so far; changed: the
-    latest in words; probe_to: position at which the sweeps were ended since the law was sure; left: position
-    from which on the mixture has been away from the baseline; told: gradient products had been reported when the
-    sweeps began.
+    report that was last fitted to; watch: for domains that change; gifts: for domains that stop giving; since:
+    where a plateau ended or something changed: only what came later is fitted to; origin: position from which the
+    sweeps' share of the budget counts; fronts: whom the sweeps put in front, None for all; alarms: changes
+    noticed so far; changed: the latest in words; probe_to: position at which the sweeps were ended since the law
+    was sure; left: position from which on the mixture has been away from the baseline; told: gradient products
+    had been reported when the sweeps began.
     """
 
     warm: WarmStart | None
