@@ -7,10 +7,12 @@ used to be, rho s_ij, and once as if most of that were lost, KEPT rho s_ij. The 
 
     l = sum over i not j of [ (y_ij - rho s_ij)^2 - (y_ij - KEPT rho s_ij)^2 ] / (2 noise^2)
 
-is kept above 0 (Page 1954, Continuous Inspection Schemes), and above BAR it is an alarm. rho is what the domain has
-been giving so far, relative to the law: so a law that is off by a factor is no change, and a gift that is small
-beside the noise says nothing either way. Nor does anything count before rho is known from reports as well as from the
-law: a domain that gives less from the first is one that the law overrates, which the next refits see to.
+is kept above 0 (Page 1954, Continuous Inspection Schemes); above BAR, and where what is missing is beyond doubt, it is
+an alarm. rho is what the domain has been giving so far, relative to the law: so a law that is off by a factor is no
+change, and a gift that is small beside the noise says nothing either way. Nor does anything count before rho is known
+from reports as well as from the law: a domain that gives less from the first is one that the law overrates, which the
+next refits see to. Real gifts wander, to all targets alike: rho's variance from report to report beyond the noise is
+estimated, and l and the doubt take it in.
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ KEPT = 0.4  # part of its gifts that a domain which has changed still gives
 BAR = 12.0  # log likelihood ratio of an alarm
 REST = 2.0  # a sum up to this is no sign of change yet: what was reported belongs to what the domain used to give
 CLIP, PER = 5.0, 0.02  # most that one report may add, and that so long a part of the budget may
-LEAST, CLEAR = 0.4, 4.0  # part of the gifts that must seem lost, and of how many standard deviations
+LEAST, CLEAR = 0.4, 3.5  # part of the gifts that must seem lost, and of how many standard deviations
 TRUST = 11.0  # weight of the law's own word on rho: 1/0.3^2
+WANDER, KNOWN, LEAST_WANDER = 0.15, 50.0, 0.05  # sd of rho from report to report, a guess; its weight; least
 MEMORY = 0.2  # part of the budget after which what a domain used to give is forgotten
 
 Array = NDArray[np.float64]
@@ -64,49 +67,77 @@ class Ahead:
 
 
 @dataclasses.dataclass(frozen=True)
-class Gift:
-    """What is known of one domain's gifts.
-
-    asked, given: sums of s^2 and s y in units of the noise, while it gave as ever; late_asked, late_given: since
-    the position `since`, from which on it seems to give less; evidence: the sum of the log likelihood ratios.
-    """
+class Sums:
+    """Over reports: asked, given: of s^2 and s y in units of the noise; swing: of the squared deviations of s y from
+    rho s^2, in units of what the noise explains, less 1; power: of rho^2 s^2."""
 
     asked: float = 0.0
     given: float = 0.0
-    late_asked: float = 0.0
-    late_given: float = 0.0
+    swing: float = 0.0
+    power: float = 0.0
+
+    def plus(self, other: Sums, kept: float = 1.0) -> Sums:
+        """`other` and the part `kept` of these."""
+        return Sums(
+            kept * self.asked + other.asked,
+            kept * self.given + other.given,
+            kept * self.swing + other.swing,
+            kept * self.power + other.power,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Gift:
+    """What is known of one domain's gifts: `usual` while it gave as ever; `late` since the position `since`, from
+    which on it seems to give less; `evidence` for that: the sum of the log likelihood ratios."""
+
+    usual: Sums = Sums()
+    late: Sums = Sums()
     evidence: float = 0.0
     since: float = 0.0
 
     @property
     def rho(self) -> float:
         """What it used to give, relative to the law, and 1 before any report."""
-        return max((TRUST + self.given) / (TRUST + self.asked), 0.0)
+        return max((TRUST + self.usual.given) / (TRUST + self.usual.asked), 0.0)
+
+    @property
+    def wander(self) -> float:
+        """Variance of what it gives from report to report, relative to what it used to give, beyond the noise."""
+        return max((KNOWN * WANDER**2 + self.usual.swing) / (KNOWN + self.usual.power), LEAST_WANDER**2)
 
     @property
     def lost(self) -> float:
         """Part of what it used to give that is missing since `since`; 0 where nothing seems to be."""
-        return 1.0 - self.late_given / (self.late_asked * self.rho) if self.late_asked * self.rho > 0 else 0.0
+        usual = self.late.asked * self.rho
+        return 1.0 - self.late.given / usual if usual > 0 else 0.0
 
     @property
     def clear(self) -> bool:
-        """Whether it has surely stopped giving what it used to give, neither of which is known exactly."""
+        """Whether it has surely stopped giving what it used to give: neither is known exactly, and both wander."""
         if self.evidence <= BAR or self.lost <= LEAST:
             return False
-        less = self.rho - self.late_given / self.late_asked
-        return less > CLEAR * math.sqrt(1.0 / self.late_asked + 1.0 / (TRUST + self.asked))
+        variance = 1.0 / self.late.asked + 1.0 / (TRUST + self.usual.asked) + self.wander * self.rho**2
+        return self.lost * self.rho > CLEAR * math.sqrt(variance)
 
     def seen(self, asked: float, given: float, position: float, part: float) -> Gift:
         """After a report with such sums of s^2 and s y, in units of the noise, the latest `part` of the budget."""
+        if not asked > 0:
+            return self
         rho, kept = self.rho, max(1.0 - part / MEMORY, 0.0)
-        less = rho * (1.0 - KEPT)
-        ratio = less * (rho * (1.0 + KEPT) / 2 * asked - given)
+        spread = 1.0 + self.wander * rho**2 * asked
+        ratio = rho * (1.0 - KEPT) * (rho * (1.0 + KEPT) / 2 * asked - given) / spread
         most = CLIP * min(part / PER, 1.0)
-        evidence = max(self.evidence + min(max(ratio, -most), most), 0.0) if self.asked >= TRUST else 0.0
-        late_asked, late_given = self.late_asked + asked, self.late_given + given
+        evidence = max(self.evidence + min(max(ratio, -most), most), 0.0) if self.usual.asked >= TRUST else 0.0
+        now = Sums(asked, given, (given - rho * asked) ** 2 / asked - 1.0, rho**2 * asked)
+        late = self.late.plus(now)
         if evidence <= REST:
-            return Gift(kept * self.asked + late_asked, kept * self.given + late_given, 0.0, 0.0, evidence, position)
-        return Gift(self.asked, self.given, late_asked, late_given, evidence, self.since)
+            return Gift(self.usual.plus(late, kept), Sums(), evidence, position)
+        return Gift(self.usual, late, evidence, self.since)
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Gift:
+        return cls(Sums(**body["usual"]), Sums(**body["late"]), body["evidence"], body["since"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +182,7 @@ class GiftWatch:
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> GiftWatch:
-        gifts = {name: Gift(**gift) for name, gift in body["gifts"].items()}
+        gifts = {name: Gift.from_dict(gift) for name, gift in body["gifts"].items()}
         said = body["ahead"]
         return cls(gifts, None if said is None else Ahead(**{**said, "domains": tuple(said["domains"])}))
 
