@@ -1,18 +1,18 @@
 """Has a domain stopped giving to others? Reported gradient products are held against the law's (CUSUM).
 
 A product says how much the next draw of j helps target i, so a domain that stops giving shows at the very next
-report, long before losses show it (`laws/fading.py`). Of each domain that the plan has raised, the products y_ij of
-a report (in root mean squares of each target's) are compared with what the law before it expected, s_ij: once as they
-used to be, rho s_ij, and once as if most of that were lost, KEPT rho s_ij. The sum of the log likelihood ratios
+report, long before losses show it (`laws/fading.py`). Of each domain the products y_ij of a report (in root mean
+squares of each target's) are compared with what the law before it expected, s_ij: once as they used to be, rho s_ij,
+and once as if most of that were lost, KEPT rho s_ij. The sum of the log likelihood ratios
 
     l = sum over i not j of [ (y_ij - rho s_ij)^2 - (y_ij - KEPT rho s_ij)^2 ] / (2 noise^2)
 
 is kept above 0 (Page 1954, Continuous Inspection Schemes); above BAR, and where what is missing is beyond doubt, it is
-an alarm. rho is what the domain has been giving so far, relative to the law: so a law that is off by a factor is no
-change, and a gift that is small beside the noise says nothing either way. Nor does anything count before rho is known
-from reports as well as from the law: a domain that gives less from the first is one that the law overrates, which the
-next refits see to. Real gifts wander, to all targets alike: rho's variance from report to report beyond the noise is
-estimated, and l and the doubt take it in.
+an alarm if the plan has raised the domain. rho is what the domain has been giving so far, relative to the law: so a
+law that is off by a factor is no change, and a gift that is small beside the noise says nothing either way. Nor does
+anything count before rho is known from reports as well as from the law: a domain that gives less from the first is one
+that the law overrates, which the next refits see to. Real gifts wander, to all targets alike: rho's variance from
+report to report beyond the noise is estimated, and l and the doubt take it in.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ KEPT = 0.4  # part of its gifts that a domain which has changed still gives
 BAR = 12.0  # log likelihood ratio of an alarm
 REST = 2.0  # a sum up to this is no sign of change yet: what was reported belongs to what the domain used to give
 CLIP, PER = 5.0, 0.02  # most that one report may add, and that so long a part of the budget may
-LEAST, CLEAR = 0.4, 3.5  # part of the gifts that must seem lost, and of how many standard deviations
+LEAST, CLEAR = 0.4, 4.0  # part of the gifts that must seem lost, and of how many standard deviations
 TRUST = 11.0  # weight of the law's own word on rho: 1/0.3^2
-WANDER, KNOWN, LEAST_WANDER = 0.15, 50.0, 0.05  # sd of rho from report to report, a guess; its weight; least
+WANDER, KNOWN, LEAST_WANDER = 0.05, 100.0, 0.02  # sd of rho from report to report, a guess; its weight; least
+LASTS = 0.2  # part of the budget for which a swing lasts at most
 MEMORY = 0.2  # part of the budget after which what a domain used to give is forgotten
 
 Array = NDArray[np.float64]
@@ -47,7 +48,7 @@ Table = Mapping[str, Mapping[str, float]]
 class Ahead:
     """What the law expects of the reports from `start` to `end` (draws), straight in between.
 
-    first, last: by raised domain, then target, in root mean squares of the target's products; noise: sd of one that
+    first, last: by domain, then target, in root mean squares of the target's products; noise: sd of one that
     is reported; domains: those the root mean squares are over.
     """
 
@@ -69,12 +70,13 @@ class Ahead:
 @dataclasses.dataclass(frozen=True)
 class Sums:
     """Over reports: asked, given: of s^2 and s y in units of the noise; swing: of the squared deviations of s y from
-    rho s^2, in units of what the noise explains, less 1; power: of rho^2 s^2."""
+    rho s^2, in units of what the noise explains, less 1; power: of rho^2 s^2; part: of the parts of the budget."""
 
     asked: float = 0.0
     given: float = 0.0
     swing: float = 0.0
     power: float = 0.0
+    part: float = 0.0
 
     def plus(self, other: Sums, kept: float = 1.0) -> Sums:
         """`other` and the part `kept` of these."""
@@ -83,6 +85,7 @@ class Sums:
             kept * self.given + other.given,
             kept * self.swing + other.swing,
             kept * self.power + other.power,
+            kept * self.part + other.part,
         )
 
 
@@ -117,7 +120,8 @@ class Gift:
         """Whether it has surely stopped giving what it used to give: neither is known exactly, and both wander."""
         if self.evidence <= BAR or self.lost <= LEAST:
             return False
-        variance = 1.0 / self.late.asked + 1.0 / (TRUST + self.usual.asked) + self.wander * self.rho**2
+        swing = self.wander * self.rho**2 / (1.0 + self.late.part / LASTS)
+        variance = 1.0 / self.late.asked + 1.0 / (TRUST + self.usual.asked) + swing
         return self.lost * self.rho > CLEAR * math.sqrt(variance)
 
     def seen(self, asked: float, given: float, position: float, part: float) -> Gift:
@@ -129,7 +133,7 @@ class Gift:
         ratio = rho * (1.0 - KEPT) * (rho * (1.0 + KEPT) / 2 * asked - given) / spread
         most = CLIP * min(part / PER, 1.0)
         evidence = max(self.evidence + min(max(ratio, -most), most), 0.0) if self.usual.asked >= TRUST else 0.0
-        now = Sums(asked, given, (given - rho * asked) ** 2 / asked - 1.0, rho**2 * asked)
+        now = Sums(asked, given, (given - rho * asked) ** 2 / asked - 1.0, rho**2 * asked, part)
         late = self.late.plus(now)
         if evidence <= REST:
             return Gift(self.usual.plus(late, kept), Sums(), evidence, position)
@@ -155,23 +159,23 @@ class Gone:
 
 @dataclasses.dataclass(frozen=True)
 class GiftWatch:
-    """What each raised domain has been giving, and what is expected of the next report; None: nothing."""
+    """What each domain has been giving, and what is expected of the next report; None: nothing."""
 
     gifts: Mapping[str, Gift] = dataclasses.field(default_factory=dict)
     ahead: Ahead | None = None
 
-    def seen(self, report: LossReport, budget: float) -> tuple[GiftWatch, Gone | None]:
-        """The watch after a report, and the domain that has clearly stopped giving, if any."""
+    def seen(self, report: LossReport, raised: Collection[str], budget: float) -> tuple[GiftWatch, Gone | None]:
+        """The watch after a report, and the domain among `raised` that has clearly stopped giving, if any."""
         group, ahead = Group.of(report), self.ahead
         if ahead is None or group is None or not ahead.start < report.position <= ahead.end + ahead.end - ahead.start:
             return GiftWatch(self.gifts), None
         whole = {i: row for i, row in group.mean.items() if set(row) == set(ahead.domains)}
-        part, gifts = (report.position - ahead.start) / budget, {}
+        part, gifts = (report.position - ahead.start) / budget, dict(self.gifts)
         for name, expects in ahead.at(report.position).items():
             pairs = [(s / ahead.noise, whole[i][name] / ahead.noise) for i, s in expects.items() if i in whole]
             asked, given = math.fsum(s * s for s, _ in pairs), math.fsum(s * y for s, y in pairs)
             gifts[name] = self.gifts.get(name, Gift(since=ahead.start)).seen(asked, given, float(report.position), part)
-        clear = [name for name, gift in gifts.items() if gift.clear]
+        clear = [name for name in raised if name in gifts and gifts[name].clear]
         if not clear:
             return GiftWatch(gifts), None
         name = max(clear, key=lambda name: (gifts[name].evidence, name))
@@ -190,28 +194,26 @@ class GiftWatch:
 def look_ahead(
     law: JointLaw,
     rows: Rows,
-    raised: Collection[str],
     present: Collection[str],
     position: float,
     weights: Mapping[str, float],
     interval: float,
 ) -> Ahead | None:
-    """What `law` expects of the products of the domains `raised` until one interval after `position`, drawn from
+    """What `law` expects of the products with the domains `present` until one interval after `position`, drawn from
     `weights`; None where there is nothing to expect."""
     here = [j for j, name in enumerate(law.domains) if name in present]
-    if not raised or rows.products is None or len(here) < 2:
+    if rows.products is None or len(here) < 2:
         return None
     now = rows.draws[-1] + rows.since
     step = interval * np.array([weights.get(name, 0.0) for name in law.domains])
     first, last = (expected(law, draws, here) for draws in (now, now + step))
     if not (np.all(np.isfinite(first)) and np.all(np.isfinite(last))):
         return None
-    columns = {law.domains[j]: (j, k) for k, j in enumerate(here) if law.domains[j] in raised}
 
     def table(values: Array) -> Table:
         return {
-            name: {t: float(values[i, k]) for i, t in enumerate(law.targets) if law.own[i] != j}
-            for name, (j, k) in columns.items()
+            law.domains[j]: {t: float(values[i, k]) for i, t in enumerate(law.targets) if law.own[i] != j}
+            for k, j in enumerate(here)
         }
 
     names, end = tuple(law.domains[j] for j in here), float(position + interval)

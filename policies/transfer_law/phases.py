@@ -15,6 +15,7 @@ from policies.transfer_law.probing import ProbePlan, on_plateau, plan_probes
 from policies.transfer_law.rates import warm_up_end
 from policies.transfer_law.state import State, loss_changed
 
+RAISED = 1.2  # times its share of the baseline: such a domain must go on giving what the plan counts on
 FEWEST = 20  # intervals; of a shorter run a handful of reports would decide
 
 
@@ -77,13 +78,20 @@ class Phases(Planning):
         """The state after a look for change: what was learnt before one is forgotten, and probing begins anew."""
         assert self._last is not None
         watch, changed = state.watch.seen(self._last)
-        gifts, gone = state.gifts.seen(self._last, self.budget)
+        gifts, gone = state.gifts.seen(self._last, self._raised(state), self.budget)
         state = dataclasses.replace(state, watch=watch, gifts=gifts)
         if position >= self.budget:
             return state
         if changed:
             return self._anew(position, self._here(), loss_changed(changed), state)
         return state if gone is None else self._anew(position, self._history.at(gone.since), str(gone), state)
+
+    def _raised(self, state: State) -> list[str]:
+        """The domains that have more than their share of the baseline, for the plan's sake."""
+        base = self.baseline
+        return [
+            name for name, share in state.weights.items() if state.away and share > RAISED * base.get(name, math.inf)
+        ]
 
     def _here(self) -> Since:
         """Where the latest report stands."""

@@ -16,13 +16,12 @@ from policies.laws import JointLaw, Rows, WarmStart, fit_rows
 from policies.laws.fading import Fading, fading
 from policies.records import Decision, LossReport
 from policies.transfer_law.change import forecast
-from policies.transfer_law.gifts import GiftWatch, look_ahead
+from policies.transfer_law.gifts import look_ahead
 from policies.transfer_law.phases import Phases
 from policies.transfer_law.probing import ProbePlan, probe_mixture
 from policies.transfer_law.restraint import nothing_new, steep
 from policies.transfer_law.state import State
 
-RAISED = 1.2  # times its share of the baseline: such a domain must go on giving what the plan counts on
 ANEW = 8  # each so many refits the last fit has to hold its own against other starts
 
 
@@ -85,19 +84,14 @@ class LawPolicy(Phases):
         return decision
 
     def _looking_ahead(self, law: JointLaw, rows: Rows, state: State) -> State:
-        """The state with what the law expects of the next report: its losses, and what raised domains give."""
+        """The state with what the law expects of the next report: its losses, and what domains give."""
         assert self._last is not None
-        position, gifts = self._last.position, GiftWatch()
+        position, ahead = self._last.position, None
         losses = forecast(law, rows, position, state.weights, self.interval)
-        if state.away and self.transfer and state.warm is not None and state.warm.told:
-            raised, names = self._raised(state), self.names
-            ahead = look_ahead(law, rows, raised, names, position, state.weights, self.interval)
-            gifts = dataclasses.replace(state.gifts, ahead=ahead)
+        if self.transfer and state.warm is not None and state.warm.told:
+            ahead = look_ahead(law, rows, self.names, position, state.weights, self.interval)
+        gifts = dataclasses.replace(state.gifts, ahead=ahead)
         return dataclasses.replace(state, watch=dataclasses.replace(state.watch, forecast=losses), gifts=gifts)
-
-    def _raised(self, state: State) -> list[str]:
-        """The domains that have more than their share of the baseline."""
-        return [name for name, share in state.weights.items() if share > RAISED * self.baseline.get(name, math.inf)]
 
     def _faded(self, position: int, law: JointLaw | None, rows: Rows, state: State) -> Fading | None:
         """A domain that the plan has raised and that gives others less since; None too where that cannot be told."""

@@ -43,7 +43,7 @@ def alarms(gives, *, seed=0, step=STEP):
     for n, part in enumerate(gives):
         watch = dataclasses.replace(watch, ahead=ahead(n * step, step))
         watch = GiftWatch.from_dict(json.loads(json.dumps(watch.to_dict())))
-        watch, gone = watch.seen(report((n + 1) * step, rng, part), BUDGET)
+        watch, gone = watch.seen(report((n + 1) * step, rng, part), ["ct"], BUDGET)
         if gone is not None:
             found.append(((n + 1) * step, gone))
             watch = GiftWatch()
@@ -100,7 +100,9 @@ def test_a_gift_that_is_small_beside_the_noise_says_nothing():
         rng, watch = np.random.default_rng(seed), GiftWatch()
         for n in range(100):
             told = Ahead(n * STEP, (n + 1) * STEP, small, small, NOISE, NAMES)
-            watch, gone = dataclasses.replace(watch, ahead=told).seen(report((n + 1) * STEP, rng, 0.0), 100 * STEP)
+            watch, gone = dataclasses.replace(watch, ahead=told).seen(
+                report((n + 1) * STEP, rng, 0.0), ["ct"], 100 * STEP
+            )
             assert gone is None
 
 
@@ -134,8 +136,8 @@ def test_reports_that_cannot_be_compared_leave_the_watch_as_it_was():
         dataclasses.replace(whole, position=1_000),
         dataclasses.replace(whole, position=1_900),
     ):
-        assert watch.seen(other, BUDGET) == (GiftWatch(gifts), None)
-    seen, gone = watch.seen(dataclasses.replace(whole, grad_dot=without), BUDGET)
+        assert watch.seen(other, ["ct"], BUDGET) == (GiftWatch(gifts), None)
+    seen, gone = watch.seen(dataclasses.replace(whole, grad_dot=without), ["ct"], BUDGET)
     assert (seen.gifts["ct"].evidence, gone) == (5.0, None), "products over other domains have another size"
 
 
