@@ -121,11 +121,12 @@ class Order:
         for level in self.noise:
             if not (math.isfinite(level) and 0 <= level < 1):
                 raise BadTournament(f"noise is {level:g}; it must be in [0, 1), such as 0.01 for 1 %")
-        if self.seeds < 1 or self.many < self.seeds or self.first_seed < 0:
+        if self.seeds < 1 or self.first_seed < 0:
             raise BadTournament(
-                f"seeds are {self.seeds} (at most {self.many}) from {self.first_seed}; "
-                "there must be at least 1, and the first must be >= 0"
+                f"seeds are {self.seeds} from {self.first_seed}; there must be at least 1, and the first must be >= 0"
             )
+        if self.many < self.seeds:
+            raise BadTournament(f"many is {self.many}; give at least as many as the seeds of the others, {self.seeds}")
 
     def jobs(self) -> list[Job]:
         """Seed by seed over all worlds, so that a tournament that was stopped has seen each equally often."""
@@ -172,7 +173,7 @@ def make_order(
         entrants=tuple(entrant(name, tuned) for name in names),
         worlds=tuple(dict.fromkeys(worlds)),
         seeds=seeds,
-        many=seeds if many is None else max(many, seeds),
+        many=seeds if many is None else many,
         table=table,
         **rest,
     )

@@ -44,6 +44,7 @@ def test_everybody_enters_by_default_and_odm_in_both_forms():
         ({"domains": (1,)}, "domains are 1; a world needs at least 2"),
         ({"noise": (3.0,)}, "noise is 3; it must be in [0, 1)"),
         ({"seeds": 0}, "there must be at least 1"),
+        ({"seeds": 4, "many": 3}, "many is 3; give at least as many as the seeds of the others, 4"),
         ({"first_seed": -1}, "the first must be >= 0"),
     ],
 )
