@@ -45,7 +45,7 @@ MORE, FEW = 4.0, 5  # z^2 asked for beyond that for each unit of log(domains / 5
 class Fading:
     """Draws of `domain` after the position `since` are worth the part `lost` less to others than before.
 
-    clear: z^2 of the change, less that of one right when the domain was raised.
+    clear: z^2 of the change; where losses show it, less that of one right when the domain was raised.
     """
 
     domain: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -83,6 +83,11 @@ class Rows:
         covariates[:, :, 0] = self.anneal[:, None]
         covariates[:, :, 1] = self.recency()
         return make_inputs(self.draws, self.pools, self.time, total_ref, time_ref, start, covariates, self.since)
+
+    def ahead(self, weights: Mapping[str, float], interval: float) -> Array:
+        """(2, K): draws of the whole run at the last row, and one `interval` later if drawn at `weights`."""
+        now = self.draws[-1] + self.since
+        return np.stack([now, now + interval * np.array([weights.get(name, 0.0) for name in self.domains])])
 
     @property
     def worth(self) -> Array:

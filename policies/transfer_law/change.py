@@ -82,11 +82,9 @@ def forecast(
     """
     if len(rows.draws) < 2 or abs(rows.anneal[-1] - rows.anneal[-2]) > FADING:
         return None
-    now = rows.draws[-1] + rows.since
-    ahead = now + interval * np.array([weights.get(name, 0.0) for name in rows.domains])
     rate = (rows.time[-1] - rows.time[-2]) / max(rows.total[-1] - rows.total[-2], 1e-12)
     time = rows.time_since + np.array([rows.time[-1], rows.time[-1] + rate * interval])
-    mean, sd = law.log_predict(np.stack([now, ahead]), time, float(rows.anneal[-1]))
+    mean, sd = law.log_predict(rows.ahead(weights, interval), time, float(rows.anneal[-1]))
     if not np.all(np.isfinite(mean)):
         return None
     whole = np.hypot(sd[1], law.noise)

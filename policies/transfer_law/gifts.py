@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.laws import JointLaw, Rows
+from policies.laws.fading import Fading
 from policies.laws.giving import expected
 from policies.products import Group
 from policies.records import LossReport
@@ -37,6 +38,7 @@ CLIP, PER = 5.0, 0.02  # most that one report may add, and that so long a part o
 LEAST, CLEAR = 0.4, 4.0  # part of the gifts that must seem lost, and of how many standard deviations
 TRUST = 11.0  # weight of the law's own word on rho: 1/0.3^2
 WANDER, KNOWN, LEAST_WANDER = 0.05, 100.0, 0.02  # sd of rho from report to report, a guess; its weight; least
+NEAR = 2.0  # intervals: a report further away than this is not held against what was expected
 LASTS = 0.2  # part of the budget for which a swing lasts at most
 MEMORY = 0.2  # part of the budget after which what a domain used to give is forgotten
 
@@ -60,7 +62,10 @@ class Ahead:
     domains: tuple[str, ...]
 
     def at(self, position: float) -> dict[str, dict[str, float]]:
+        """What is expected at a position; empty where that is too far away."""
         part = (position - self.start) / (self.end - self.start)
+        if not 0 < part <= NEAR:
+            return {}
         return {
             name: {i: value + part * (self.last[name][i] - value) for i, value in row.items()}
             for name, row in self.first.items()
@@ -116,13 +121,18 @@ class Gift:
         return 1.0 - self.late.given / usual if usual > 0 else 0.0
 
     @property
-    def clear(self) -> bool:
-        """Whether it has surely stopped giving what it used to give: neither is known exactly, and both wander."""
-        if self.evidence <= BAR or self.lost <= LEAST:
-            return False
+    def z(self) -> float:
+        """What is missing, in standard deviations: neither it nor rho is known exactly, and both wander."""
+        if not self.late.asked > 0:
+            return 0.0
         swing = self.wander * self.rho**2 / (1.0 + self.late.part / LASTS)
         variance = 1.0 / self.late.asked + 1.0 / (TRUST + self.usual.asked) + swing
-        return self.lost * self.rho > CLEAR * math.sqrt(variance)
+        return self.lost * self.rho / math.sqrt(variance)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has surely stopped giving what it used to give."""
+        return self.evidence > BAR and self.lost > LEAST and self.z > CLEAR
 
     def seen(self, asked: float, given: float, position: float, part: float) -> Gift:
         """After a report with such sums of s^2 and s y, in units of the noise, the latest `part` of the budget."""
@@ -145,41 +155,29 @@ class Gift:
 
 
 @dataclasses.dataclass(frozen=True)
-class Gone:
-    """Draws of `domain` after the position `since` are worth the part `lost` less to others than before."""
-
-    domain: str
-    since: float
-    lost: float
-
-    def __str__(self) -> str:
-        lost = min(self.lost, 1.0)
-        return f"draws of {self.domain} have given others about {lost:.0%} less since draw {self.since:,.0f}"
-
-
-@dataclasses.dataclass(frozen=True)
 class GiftWatch:
     """What each domain has been giving, and what is expected of the next report; None: nothing."""
 
     gifts: Mapping[str, Gift] = dataclasses.field(default_factory=dict)
     ahead: Ahead | None = None
 
-    def seen(self, report: LossReport, raised: Collection[str], budget: float) -> tuple[GiftWatch, Gone | None]:
+    def seen(self, report: LossReport, raised: Collection[str], budget: float) -> tuple[GiftWatch, Fading | None]:
         """The watch after a report, and the domain among `raised` that has clearly stopped giving, if any."""
         group, ahead = Group.of(report), self.ahead
-        if ahead is None or group is None or not ahead.start < report.position <= ahead.end + ahead.end - ahead.start:
+        if ahead is None or group is None:
             return GiftWatch(self.gifts), None
-        whole = {i: row for i, row in group.mean.items() if set(row) == set(ahead.domains)}
+        names = set(ahead.domains)
+        whole = {i: row for i, row in group.mean.items() if set(row) == names}
         part, gifts = (report.position - ahead.start) / budget, dict(self.gifts)
         for name, expects in ahead.at(report.position).items():
             pairs = [(s / ahead.noise, whole[i][name] / ahead.noise) for i, s in expects.items() if i in whole]
             asked, given = math.fsum(s * s for s, _ in pairs), math.fsum(s * y for s, y in pairs)
             gifts[name] = self.gifts.get(name, Gift(since=ahead.start)).seen(asked, given, float(report.position), part)
-        clear = [name for name in raised if name in gifts and gifts[name].clear]
-        if not clear:
+        gone = [name for name in raised if name in gifts and gifts[name].gone]
+        if not gone:
             return GiftWatch(gifts), None
-        name = max(clear, key=lambda name: (gifts[name].evidence, name))
-        return GiftWatch(gifts), Gone(name, gifts[name].since, gifts[name].lost)
+        name = max(gone, key=lambda name: (gifts[name].evidence, name))
+        return GiftWatch(gifts), Fading(name, gifts[name].since, gifts[name].lost, gifts[name].z ** 2)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -204,9 +202,7 @@ def look_ahead(
     here = [j for j, name in enumerate(law.domains) if name in present]
     if rows.products is None or len(here) < 2:
         return None
-    now = rows.draws[-1] + rows.since
-    step = interval * np.array([weights.get(name, 0.0) for name in law.domains])
-    first, last = (expected(law, draws, here) for draws in (now, now + step))
+    first, last = (expected(law, draws, here) for draws in rows.ahead(weights, interval))
     if not (np.all(np.isfinite(first)) and np.all(np.isfinite(last))):
         return None
 

@@ -88,10 +88,9 @@ class Phases(Planning):
 
     def _raised(self, state: State) -> list[str]:
         """The domains that have more than their share of the baseline, for the plan's sake."""
-        base = self.baseline
-        return [
-            name for name, share in state.weights.items() if state.away and share > RAISED * base.get(name, math.inf)
-        ]
+        if not state.away:
+            return []
+        return [name for name, share in state.weights.items() if share > RAISED * self.baseline.get(name, math.inf)]
 
     def _here(self) -> Since:
         """Where the latest report stands."""

@@ -10,7 +10,21 @@ import pytest
 from policies import LossReport, fit_joint_law, make_policy, make_world
 from policies.laws.giving import expected
 from policies.tournament.rollout import follow, hold
-from policies.transfer_law.gifts import BAR, CLIP, KEPT, MEMORY, PER, REST, TRUST, WANDER, Ahead, Gift, GiftWatch, Sums
+from policies.transfer_law.gifts import (
+    BAR,
+    CLEAR,
+    CLIP,
+    KEPT,
+    MEMORY,
+    PER,
+    REST,
+    TRUST,
+    WANDER,
+    Ahead,
+    Gift,
+    GiftWatch,
+    Sums,
+)
 from policies.transfer_law.state import State
 
 NAMES, BUDGET, STEP, NOISE = ("ct", "mr", "pet"), 10_000, 200, 0.3
@@ -139,6 +153,18 @@ def test_reports_that_cannot_be_compared_leave_the_watch_as_it_was():
         assert watch.seen(other, ["ct"], BUDGET) == (GiftWatch(gifts), None)
     seen, gone = watch.seen(dataclasses.replace(whole, grad_dot=without), ["ct"], BUDGET)
     assert (seen.gifts["ct"].evidence, gone) == (5.0, None), "products over other domains have another size"
+
+
+def test_a_domain_that_fades_while_it_is_not_raised_is_told_of_once_it_is():
+    rng, watch, told = np.random.default_rng(0), GiftWatch(), []
+    for n in range(40):
+        watch = dataclasses.replace(watch, ahead=ahead(n * STEP))
+        raised = ["ct"] if n < 21 or n >= 35 else []
+        watch, gone = watch.seen(report((n + 1) * STEP, rng, 1.0 if n < 20 else 0.0), raised, BUDGET)
+        told += [] if gone is None else [(n, gone)]
+    assert [n for n, _ in told] == [35, 36, 37, 38, 39]
+    assert abs(told[0][1].since - 20 * STEP) <= 2 * STEP
+    assert told[0][1].clear > CLEAR**2
 
 
 def test_expected_products_are_the_slopes_of_the_law():
