@@ -16,6 +16,7 @@ from policies.laws.products import Belief
 Array = NDArray[np.float64]
 
 DOUBTED = 2.0  # times their variance
+STRANGE = 0.2  # root mean squares: products that are off by more are none that the law's form can give
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,16 @@ class WarmStart:
     def told(self) -> bool:
         """Whether gradient products were reported, and agree with the losses."""
         return bool(self.beliefs) and max(belief.doubt for belief in self.beliefs) < DOUBTED
+
+    @property
+    def plain(self) -> bool:
+        """Whether, beyond that, they are such as every family can give; with negative transfer they are not."""
+        return self.told and max(belief.off for belief in self.beliefs) <= STRANGE
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the losses contradict reported products whatever the law's form."""
+        return bool(self.beliefs) and min(belief.doubt for belief in self.beliefs) >= DOUBTED
 
     def earlier(self, law: JointLaw) -> JointLaw:
         """`law`, which was fitted along with this, as it was without its latest rows."""

@@ -15,6 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "sweeps": 2,
     "groups": 3,  # blocks of the first of them where gradient products are reported; 0: as many as the others
     "enough": 0.97,  # after one sweep: probability that the plan ends better, for which the next is left out
+    "enough_told": 0.9,  # the same before any, where gradient products are reported and such as the law can give
     "plateau": 0.08,  # fall of log loss per log draw below which nothing is being learnt yet
     "plateau_until": 0.3,  # part of the budget after which probing begins all the same
     "caution": 1.0,  # standard deviations taken off a predicted gain
@@ -33,8 +34,8 @@ DEFAULTS: dict[str, Any] = {
     "alarms": 2,  # changes of a domain after which is probed anew; after more the baseline is kept
 }
 PARTS = (
-    "start", "probe_until", "amplitude", "plateau_until", "optimism", "sure", "enough", "latest", "least_share",
-    "beyond", "window",
+    "start", "probe_until", "amplitude", "plateau_until", "optimism", "sure", "enough", "enough_told", "latest",
+    "least_share", "beyond", "window",
 )  # fmt: skip
 WHOLE = ("sweeps", "groups", "products", "alarms")
 MOST_SWEEPS = 10

@@ -69,6 +69,21 @@ class Phases(Planning):
         )
         return probes.until(int(options["latest"] * self.budget)) if state.alarms else probes
 
+    def _enough(self, position: int, probes: ProbePlan, state: State) -> float | None:
+        """How sure a plan has to be for the rest of the sweeps to be left out; None where they go on anyway.
+
+        Gradient products show transfer without a probe. Where they are such as the law can give, they lead past the
+        sweeps: the first step away from the baseline is what they are held against (`_misled`).
+        """
+        if state.told and state.led is not False and state.warm is not None and state.warm.plain:
+            return float(self.options["enough_told"])
+        return float(self.options["enough"]) if probes.once(position) else None
+
+    def _misled(self, position: int, state: State) -> bool:
+        """Whether gradient products led past the sweeps and losses refute them; asked as long as sweeps would last."""
+        latest = state.origin + self.options["probe_until"] * (self.budget - state.origin)
+        return bool(state.led) and position <= latest and state.warm is not None and state.warm.refuted
+
     @property
     def _long(self) -> bool:
         """Whether the run has reports enough for a law to be held against what follows."""
@@ -100,19 +115,20 @@ class Phases(Planning):
     def _anew(self, position: int, since: Since, changed: str, state: State) -> State:
         """The state in which only what was reported after `since` counts, and probing begins at `position`."""
         return dataclasses.replace(
-            state,
+            self._swept(position, state, led=None if state.led else state.led),
             warm=None,
             watch=Watch(),
             gifts=GiftWatch(),
-            away=False,
-            left=None,
             since=since,
-            origin=position,
-            probe_from=position,
-            probe_to=None,
             fronts=None,
             alarms=state.alarms + 1,
             changed=changed,
+        )
+
+    def _swept(self, position: int, state: State, led: bool | None) -> State:
+        """The state in which the sweeps begin at `position`, from the baseline."""
+        return dataclasses.replace(
+            state, away=False, left=None, origin=position, probe_from=position, probe_to=None, led=led
         )
 
     def _joined(self, state: State, position: int, shares: Mapping[str, float]) -> State:

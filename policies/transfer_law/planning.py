@@ -87,11 +87,13 @@ class Planning(BasePolicy):
         shown = np.maximum(probed, [lived[name] for name in names])
         return least, np.minimum(shown + self.options["beyond"], 1.0)
 
-    def _sure_already(self, probe: Decision, problem: Problem, hubs: HubScores, state: State) -> Decision:
-        """After one sweep: a plan that is surely better ends the probing, else the probe that is due."""
+    def _sure_already(
+        self, probe: Decision, problem: Problem, hubs: HubScores, state: State, enough: float
+    ) -> Decision:
+        """A plan that is better with probability `enough` ends the probing, else the probe that is due."""
         late = probe.position > self.options["latest"] * self.budget
         if not late and not steep(problem.outlook.law, self.targets, self.options["steepest"]):
-            led = self._led(probe, problem, hubs, state, sure=self.options["enough"])
+            led = self._led(probe, problem, hubs, state, sure=enough)
             if led.reason == "refit":
                 return led
         return self._described(probe, problem, hubs)

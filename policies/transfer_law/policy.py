@@ -23,6 +23,8 @@ from policies.transfer_law.restraint import nothing_new, steep
 from policies.transfer_law.state import State
 
 ANEW = 8  # each so many refits the last fit has to hold its own against other starts
+LEAST_ROWS, LEAST_TOLD = 4, 2  # reports that a law is fitted to: of losses alone, and with gradient products
+UNPROBED = "gradient products show it without a probe"
 
 
 class LawPolicy(Phases):
@@ -69,8 +71,14 @@ class LawPolicy(Phases):
         if (faded := self._faded(position, law, rows, state)) is not None:
             state = self._anew(position, self._history.at(faded.since), str(faded), state)
             probes, law = self._sweeps(state), None
+        if self._misled(position, state):
+            state = self._swept(position, state, led=False)
+            probes = self._sweeps(state)
         decision = self._within_caps(self._answer(position, law, trouble, probes, state, rows))
         if decision.reason == "refit" and probes.front(position):
+            if not probes.swept(position):
+                state = dataclasses.replace(state, led=True)
+                decision = dataclasses.replace(decision, detail=f"{decision.detail}; {UNPROBED}")
             state = dataclasses.replace(state, probe_to=position)
             probes = self._sweeps(state)
         self._law = law or self._law
@@ -139,7 +147,8 @@ class LawPolicy(Phases):
 
         Training must not stop for a policy, so whatever goes wrong is caught and said.
         """
-        if len(rows.draws) < 4 or not np.any(~np.isnan(rows.log_loss)):
+        least = LEAST_TOLD if state.told and rows.products is not None else LEAST_ROWS
+        if len(rows.draws) < least or not np.any(~np.isnan(rows.log_loss)):
             measured = rows.count[np.any(~np.isnan(rows.log_loss), axis=1)].sum()
             return None, None, f"only {measured:.0f} reports with a measured loss so far"
         if any(target not in rows.targets for target, weight in self.targets.items() if weight > 0):
@@ -173,8 +182,8 @@ class LawPolicy(Phases):
             with np.errstate(all="ignore"):
                 problem = self._problem(law, position, state, rows, probes)
                 hubs = scores(problem)
-                if code == "probe" and probes.once(position):
-                    return self._sure_already(plain, problem, hubs, state)
+                if code == "probe" and (enough := self._enough(position, probes, state)):
+                    return self._sure_already(plain, problem, hubs, state, enough)
                 if code != "refit":
                     return self._described(plain, problem, hubs)
                 if doubt := steep(law, self.targets, self.options["steepest"]):
@@ -203,6 +212,8 @@ class LawPolicy(Phases):
             text = f"{' and '.join(front)} in front ({share:.0%}), {block}"
             if state.changed:
                 text += f", as {state.changed}"
+            elif state.led is False:
+                text += ", as losses contradict the gradient products"
             return mixture, "probe", text
         if self.transfer and state.changed and not probes.order:
             text = f"{state.changed}, and it is too late to probe anew; the baseline mixture is kept"

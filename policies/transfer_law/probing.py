@@ -67,7 +67,11 @@ class ProbePlan:
 
     def once(self, position: int) -> bool:
         """Whether each domain has been in front, and the last sweep is still under way."""
-        return 0 < self.sweep <= self.number(position) and bool(self.front(position))
+        return self.swept(position) and bool(self.front(position))
+
+    def swept(self, position: int) -> bool:
+        """Whether each domain has been in front by `position`."""
+        return 0 < self.sweep <= self.number(position)
 
 
 def plan_probes(

@@ -23,7 +23,8 @@ class State:
     sweeps' share of the budget counts; fronts: whom the sweeps put in front, None for all; alarms: changes
     noticed so far; changed: the latest in words; probe_to: position at which the sweeps were ended since the law
     was sure; left: position from which on the mixture has been away from the baseline; told: gradient products
-    had been reported when the sweeps began.
+    had been reported when the sweeps began; led: they led past the sweeps, None where they have not, False once losses
+    have refuted them.
     """
 
     warm: WarmStart | None
@@ -42,6 +43,7 @@ class State:
     left: int | None = None
     told: bool = False
     gifts: GiftWatch = dataclasses.field(default_factory=GiftWatch)
+    led: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -61,6 +63,7 @@ class State:
             "left": self.left,
             "told": self.told,
             "gifts": self.gifts.to_dict(),
+            "led": self.led,
         }
 
     @classmethod
