@@ -183,7 +183,7 @@ def test_without_products_it_decides_as_if_none_had_been_reported():
 def test_products_that_agree_with_the_losses_make_less_cautious():
     cautions = [
         policy._rules(policy.budget, policy._now, None).caution
-        for policy, _ in (run(hubs(), 8), run(hubs(), 8, products=0), run(hubs(), 2))
+        for policy, _ in (run(hubs(), 8), run(hubs(), 8, products=0), run(hubs(), 1))
     ]
     assert cautions == [0.6, 1.0, 1.0]
     world = make_world("one_way_hubs", 5, seed=0, noise=0.003)
