@@ -182,7 +182,7 @@ class LawPolicy(Phases):
             with np.errstate(all="ignore"):
                 problem = self._problem(law, position, state, rows, probes)
                 hubs = scores(problem)
-                if code == "probe" and (enough := self._enough(position, probes, state)):
+                if code == "probe" and (enough := self._enough(position, probes, state)) is not None:
                     return self._sure_already(plain, problem, hubs, state, enough)
                 if code != "refit":
                     return self._described(plain, problem, hubs)

@@ -5,7 +5,8 @@ early on every domain in turn gets a larger share for one block, in two sweeps, 
 reverse order so that a steady trend cancels. Where there are more domains than blocks, several are in
 front at once, other ones together in the second sweep: two-way groupings tell all of them apart.
 Where gradient products show which domains help each other, the first sweep only has to show whether
-they are right: it is a short one, with several in front at once.
+they are right: it is a short one, with several in front at once. Where a law can give such products it is
+left out as soon as a plan is sure (`phases.py`): any step away from the baseline shows that too.
 """
 
 from __future__ import annotations
