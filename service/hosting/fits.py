@@ -23,9 +23,10 @@ class FitQueue:
         self.waiting = self.done = 0
 
     def __call__(self, fit: Callable[[], T], /) -> T:
-        with self._lock:
+        with self._lock:  # counted and queued at once, so that places are in the order of counting
+            place = self._pool.submit(self._run, fit)
             self.waiting += 1
-        return self._pool.submit(self._run, fit).result()
+        return place.result()
 
     def _run(self, fit: Callable[[], T]) -> T:
         with self._lock:

@@ -100,11 +100,12 @@ def test_fits_queue_in_order_and_keep_nobody_else_waiting(host: Host, monkeypatc
     for number, name in enumerate(names):
         host.create(name, {**spec("fitting"), "seed": number}, "p", name, None)
     create(host, "light")
-    gate, order = threading.Event(), []
+    begins, gate, order = threading.Event(), threading.Event(), []
     decide = Fitting._decide
 
     def slow(self: Fitting, position: int) -> Any:
         if self._last is not None:
+            begins.set()
             assert gate.wait(20)
             order.append(self.seed)
         return decide(self, position)
@@ -114,6 +115,7 @@ def test_fits_queue_in_order_and_keep_nobody_else_waiting(host: Host, monkeypatc
         asked = []
         for number, name in enumerate(names):
             asked.append(pool.submit(host.report, name, [body(60)]))
+            assert begins.wait(10)
             until = time.monotonic() + 10
             while host.stats()["waiting"] < number and time.monotonic() < until:
                 time.sleep(0.01)
