@@ -67,8 +67,6 @@ def test_an_nnssl_loop(client: AllocationClient) -> None:
 
 @pytest.mark.filterwarnings("default")
 def test_a_hugging_face_trainer(client: AllocationClient, tmp_path: Path) -> None:
-    pytest.importorskip("transformers", reason="transformers is not installed")
-    pytest.importorskip("accelerate", reason="accelerate is not installed")
     example = load("huggingface_trainer")
     drawn = example.main(["--name", "hf", "--out", str(tmp_path)])
     steered(client, "hf", 3_200, 20, drawn)
@@ -77,8 +75,6 @@ def test_a_hugging_face_trainer(client: AllocationClient, tmp_path: Path) -> Non
 
 @pytest.mark.filterwarnings("default")
 def test_a_hugging_face_trainer_goes_on_from_its_checkpoint(client: AllocationClient, tmp_path: Path) -> None:
-    pytest.importorskip("transformers", reason="transformers is not installed")
-    pytest.importorskip("accelerate", reason="accelerate is not installed")
     example = load("huggingface_trainer")
     example.main(["--name", "hf-resumed", "--out", str(tmp_path)])
     for late in (150, 200):
@@ -93,7 +89,6 @@ def test_a_hugging_face_trainer_goes_on_from_its_checkpoint(client: AllocationCl
 # Deprecated calls of the framework's own are none of ours.
 @pytest.mark.filterwarnings("default")
 def test_a_lightning_loop(client: AllocationClient, tmp_path: Path) -> None:
-    pytest.importorskip("lightning", reason="lightning is not installed")
     example = load("lightning_loop")
     drawn = example.main(["--name", "lightning"])
     steered(client, "lightning", 3_200, 20, drawn)
