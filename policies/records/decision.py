@@ -45,8 +45,9 @@ class LawSummary:
 
     `transfer[to][from_]` is what a draw from `from_` is worth to `to`, relative to a draw of `to`
     itself (relative to the most useful domain where the target is no domain). `identified` says
-    whether the data, not the prior, fixed that number. `families` holds the weight of each form of
-    law in the average. `burn_in` is the position from which losses entered the fit.
+    whether the data, not the prior, fixed that number. Where the law knows no transfer both are
+    empty, and `hub_score` is. `families` holds the weight of each form of law in the average.
+    `burn_in` is the position from which losses entered the fit.
     """
 
     exponents: Intervals

@@ -115,7 +115,7 @@ class Planning(BasePolicy):
             plain,
             weights=weights,
             reason=choice.reason,
-            detail=explain(problem, hubs, before, choice),
+            detail=explain(problem, hubs, before, choice, transfer=self.transfer),
             binding=choice.binding,
         )
         return self._described(decision, problem, hubs)
@@ -150,5 +150,5 @@ class Planning(BasePolicy):
             predicted=intervals(problem, final),
             predicted_baseline=intervals(problem, base),
             gain=published_gain(*problem.gain(final, base)),
-            law=summarise(problem.outlook.law, hubs),
+            law=summarise(problem.outlook.law, hubs if self.transfer else None),
         )

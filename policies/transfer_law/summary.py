@@ -26,14 +26,14 @@ def _log_interval(mean: float, sd: float) -> Interval:
     return Interval(*(float(np.exp(mean + k * sd)) for k in (0.0, -_Z, _Z)))
 
 
-def summarise(law: JointLaw, hubs: HubScores) -> LawSummary:
-    """`LawSummary` of a fitted law; intervals hold 90 %."""
+def summarise(law: JointLaw, hubs: HubScores | None) -> LawSummary:
+    """`LawSummary` of a fitted law; intervals hold 90 %. Without `hubs` nothing of transfer: the law has none."""
     alpha, alpha_sd = law.parameter(ALPHA)
     floor, floor_sd = law.parameter(FLOOR)
     transfer: dict[str, dict[str, Interval]] = {}
     identified: dict[str, dict[str, bool]] = {}
     log_transfer, spread = law.log_transfer()
-    for i, target in enumerate(law.targets):
+    for i, target in enumerate(law.targets if hubs is not None else ()):
         top = 0.0 if law.own[i] >= 0 else float(log_transfer[i].max())
         transfer[target], identified[target] = {}, {}
         for j, name in enumerate(law.domains):
@@ -46,14 +46,16 @@ def summarise(law: JointLaw, hubs: HubScores) -> LawSummary:
         {name: _log_interval(floor[i] + law.centre[i], floor_sd[i]) for i, name in enumerate(law.targets)},
         transfer,
         identified,
-        hubs.given,
+        {} if hubs is None else hubs.given,
         {name: float(law.noise[i]) for i, name in enumerate(law.targets)},
         {family.name: family.weight for family in law.families},
         law.burn_in,
     )
 
 
-def explain(problem: Problem, hubs: HubScores, before: Mapping[str, float], choice: Choice) -> str:
+def explain(
+    problem: Problem, hubs: HubScores, before: Mapping[str, float], choice: Choice, *, transfer: bool = True
+) -> str:
     """One sentence: which domain gets more and why, which less, and what that is expected to bring."""
     after = dict(zip(problem.feasible.names, choice.mixture.tolist(), strict=True))
     change = {name: after[name] - before[name] for name in after}
@@ -68,13 +70,15 @@ def explain(problem: Problem, hubs: HubScores, before: Mapping[str, float], choi
     if max(change.values()) < 0.0005:
         return f"the mixture stays as it is; {plan}"
     moves = [
-        f"{name} {verb} from {before[name]:.1%} to {after[name]:.1%} ({_character(name, hubs)})"
+        f"{name} {verb} from {before[name]:.1%} to {after[name]:.1%} ({_character(name, hubs, transfer)})"
         for name, verb in ((up, "rises"), (down, "falls"))
     ]
     return f"{' and '.join(moves)}; {plan}"
 
 
-def _character(name: str, hubs: HubScores) -> str:
+def _character(name: str, hubs: HubScores, transfer: bool) -> str:
     given, own = hubs.given[name], hubs.own[name]
+    if not transfer:
+        return f"a draw is worth {own.mean:.2f}, mean draw 1"
     kind = "a hub: " if name in hubs.hubs else "an island: " if name in hubs.islands else ""
     return f"{kind}a draw gives {given.mean:.2f} to others and {own.mean:.2f} to itself, mean draw 1"

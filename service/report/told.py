@@ -52,6 +52,8 @@ def _law_lines(found: Learnt) -> list[str]:
     if missing:
         names = words.listing([f"{t.source} -> {t.to}" for t in missing], most=4)
         lines.append(f"  not identified, prior only: {len(missing)} of {len(found.transfers)} transfers ({names})")
+    if not found.transfers:
+        return [*lines, "  the law of this policy knows no transfer"] if len(found.finals) > 1 else lines
     lines.append("  hubs: " + _roles(found.hubs, "none stands out"))
     lines.append("  islands: " + _roles(found.islands, "none stands out"))
     return lines

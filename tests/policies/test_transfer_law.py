@@ -87,6 +87,16 @@ def test_decisions_carry_law_and_forecast():
     json.dumps(policy.dump(), allow_nan=False)
 
 
+def test_a_law_without_transfer_says_nothing_of_it():
+    _, decisions, _ = World("islands", 4, 0, 0.003).run("own_law")
+    laws = [d.law for d in decisions if d.law is not None]
+    assert laws
+    assert all(not law.transfer and not law.identified and not law.hub_score for law in laws)
+    refit = next(d for d in decisions if d.reason == "refit")
+    assert "(a draw is worth" in refit.detail
+    assert "others" not in refit.detail
+
+
 def test_a_probe_says_how_its_own_mixture_would_end():
     _, _, decisions, _ = hub_run()
     told = [d for d in decisions if d.predicted]

@@ -85,6 +85,17 @@ def test_the_lines_say_what_is_not_known(told: Journal) -> None:
     assert all(len(line) < 400 for line in text.splitlines())
 
 
+def test_a_law_without_transfer_says_so_and_names_no_hub(told: Journal) -> None:
+    story = read_story(told, "demo")
+    assert story.last_law is not None
+    own = dataclasses.replace(story.last_law, transfer={}, identified={}, hub_score={})
+    decisions = tuple(d if d.law is None else dataclasses.replace(d, law=own) for d in story.decisions)
+    text = "\n".join(learnt_from(dataclasses.replace(story, decisions=decisions)).lines())
+    assert "exponents: ct" in text
+    assert "the law of this policy knows no transfer" in text
+    assert not {"hubs:", "islands:", "strongest", "not identified"} & set(text.split())
+
+
 def test_a_policy_without_a_law_says_so(told: Journal) -> None:
     text = "\n".join(learnt(told, "plain").lines())
     assert "no law was fitted" in text
