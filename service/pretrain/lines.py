@@ -70,6 +70,9 @@ def event_line(event: Event) -> str | None:
         )
     if event.kind == "quarantine":
         return f"draw {event.position:,}: left out from here on: {_volumes(body)}"
+    if event.kind == "resumed":
+        workers = "1 worker goes" if body["workers"] == 1 else f"{body['workers']} workers go"
+        return f"draw {event.position:,}: {workers} on from the checkpoint here"
     if event.kind == "mode":
         pins = f", pinned {mixture(body['pin'])}" if body.get("pin") else ""
         return f"draw {event.position:,}: mode is now {body['mode']}{pins}"

@@ -106,6 +106,8 @@ class Training:
             state = loaded.state
             stream = SampleStream.from_dict(self.job.data, state["stream"])
             self._restore(state)
+            if self.standing.position < self.job.budget:
+                self._note("resumed", self.standing.position, {"workers": self.comm.world})
         self.stream = stream
         self.consultation = Consultation(self.job, self.comm, stream, self.line)
         if state.get("pending") is not None:

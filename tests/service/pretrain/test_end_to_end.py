@@ -76,13 +76,16 @@ def test_stopped_run_goes_on_where_it_was(file: Path, tmp_path: Path) -> None:
     assert process.wait(400) == 0, second.read_text()
     told = second.read_text()
     assert f"{BUDGET:,}/{BUDGET:,} 100%" in told
+    assert "2 workers go on from the checkpoint here" in told
     assert "mlflow ui --backend-store-uri sqlite:///" in told
+    assert "the law of this policy knows no transfer" in told
     assert f"small: finished at {BUDGET:,} of {BUDGET:,} draws" in told
     with Journal(f"sqlite:///{folder / 'journal.db'}") as journal:
         after = {e.position: decision_of(e) for e in journal.events("small", kinds=["decision"], active=True)}
         assert sorted(after) == [0, *REPORTS]
         assert {position: after[position] for position in before} == before
         assert journal.verify("small") > 20
+        assert [e.body["workers"] for e in journal.events("small", kinds=["resumed"])] == [2]
     check_tracked(tmp_path / "runs")
     assert "<svg" in (folder / "report.html").read_text() or "plotly" in (folder / "report.html").read_text()
 

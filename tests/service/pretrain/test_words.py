@@ -52,6 +52,8 @@ def test_trouble_is_said_and_routine_is_not() -> None:
     told = event_line(Event(1, "run", 0, True, "quarantine", 200, body, 0.0, ""))
     assert told == "draw 200: left out from here on: ab/c.nii of 'mr' (cut short)"
     assert event_line(Event(1, "run", 0, True, "checkpoint", 200, {}, 0.0, "")) is None
+    back = event_line(Event(1, "run", 0, True, "resumed", 1_200, {"workers": 2}, 0.0, ""))
+    assert back == "draw 1,200: 2 workers go on from the checkpoint here"
 
 
 def test_status_of_a_run_that_just_began() -> None:

@@ -45,6 +45,16 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(make_job, schedule, mo
     assert all(math.isfinite(loss) for loss in result.eval_loss.values())
 
 
+def test_going_on_from_a_checkpoint_is_noted_and_beginning_or_having_ended_is_not(make_job, schedule, monkeypatch):
+    told = []
+    for stop in (200, None, None):
+        advisor = recording(schedule, 64)
+        job = make_job(checkpoint_every=40, fields={"advisor": lambda found=advisor: found})
+        run(job, LocalComm()) if stop is None else run_until(job, stop, monkeypatch)
+        told.append([(position, body) for kind, position, body in advisor.notes if kind == "resumed"])
+    assert told == [[], [(200, {"workers": 1})], []]
+
+
 def test_ten_bad_steps_in_a_row_stop_the_run_after_the_last_good_checkpoint(make_job, monkeypatch):
     spoil_gradients(monkeypatch, set(range(104, 320, 8)))
     job = make_job()
