@@ -1,42 +1,67 @@
-"""A run on two hosts with networks of their own, one of which is lost in the middle and comes back."""
+"""Runs on two hosts with networks of their own, one of which is lost in the middle and comes back."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.journal import Journal
-from tests.deploy.two_hosts import impossible, two_hosts
+from tests.deploy.two_hosts import Hosts, impossible, two_hosts
 from tests.service.jobs.conftest import TOKEN, isthmus, job_of, wait_for, write_run
 from trainers.loop import read_trace
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
-BUDGET, INTERVAL = 38_400, 1_536  # minutes: a lost host has to be noticed while there is something left to train
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
+INTERVAL = 1_536
+BUDGET = 40 * INTERVAL  # minutes: a lost host has to be noticed while there is something left to train
 
 
-def test_a_lost_host_is_waited_for_and_nothing_is_trained_twice_in_another_way(tmp_path: Path) -> None:
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[Hosts]:
     if why := impossible():
         pytest.skip(why)
-    file, run = write_run(tmp_path, "lost", budget=BUDGET, interval=INTERVAL), tmp_path / "runs" / "lost"
-    with two_hosts(tmp_path / "hosts.log", **TOKEN) as hosts:
-        address = ("--address", hosts.jobs)
-        job = job_of(isthmus("submit", file, *address))
-        wait_for(lambda: "3,840/38,400" in isthmus("logs", job, *address))
-        assert hosts.workers() == {1: 1, 2: 1}
-        hosts.lose(2)
-        wait_for(lambda: hosts.workers()[1] == 0)
-        hosts.start(2)
-        log = isthmus("logs", job, "--follow", *address)
-        status = json.loads(isthmus("status", job, "--json", *address))[0]["status"]
+    with two_hosts(tmp_path / "hosts.log", **TOKEN) as found:
+        yield found
+
+
+def begin(hosts: Hosts, folder: Path, workers: int | list[int]) -> str:
+    """The job of a run that has reached its third report, with a worker on each host."""
+    ray = {"workers": workers, "resize_seconds": 20}
+    file = write_run(folder, "lost", budget=BUDGET, interval=INTERVAL, ray=ray)
+    job = job_of(isthmus("submit", file, "--address", hosts.jobs))
+    wait_for(lambda: f"3,840/{BUDGET:,}" in isthmus("logs", job, "--address", hosts.jobs))
+    assert hosts.workers() == {1: 1, 2: 1}
+    return job
+
+
+def to_the_end(hosts: Hosts, job: str, run: Path, workers: list[int]) -> None:
+    """It ended well, and nothing was left out or trained twice in another way; `workers` went on, one after another."""
+    log = isthmus("logs", job, "--follow", "--address", hosts.jobs)
+    status = json.loads(isthmus("status", job, "--json", "--address", hosts.jobs))[0]["status"]
     assert status == "SUCCEEDED", log
-    assert "2 workers go on from the checkpoint here" in log
-    assert "38,400/38,400 100%" in log
-    trace = read_trace(run)  # raises if a repeated draw was another one
-    assert sorted(trace) == list(range(BUDGET))
+    assert f"{BUDGET:,}/{BUDGET:,} 100%" in log
+    assert log.count("on from the checkpoint here") == len(workers)
+    assert sorted(read_trace(run)) == list(range(BUDGET))  # raises if a repeated draw was another one
     with Journal(f"sqlite:///{run / 'journal.db'}") as journal:
-        journal.verify("lost")
-        assert [e.body["workers"] for e in journal.events("lost", kinds=["resumed"])] == [2]
-        assert len(list(journal.events("lost", kinds=["decision"], active=True))) == BUDGET // INTERVAL + 1
-        assert len(list(journal.events("lost", kinds=["finished"]))) == 1
+        journal.verify(run.name)
+        kinds = {kind: list(journal.events(run.name, kinds=[kind], active=True)) for kind in ("resumed", "decision")}
+    assert [event.body["workers"] for event in kinds["resumed"]] == workers
+    assert len(kinds["decision"]) == BUDGET // INTERVAL + 1
+
+
+def test_a_lost_host_is_waited_for(hosts: Hosts, tmp_path: Path) -> None:
+    job = begin(hosts, tmp_path, 2)
+    hosts.lose(2)
+    wait_for(lambda: hosts.workers()[1] == 0)
+    hosts.start(2)
+    to_the_end(hosts, job, tmp_path / "runs" / "lost", [2])
+
+
+def test_an_elastic_run_goes_on_with_what_is_left_and_grows_again(hosts: Hosts, tmp_path: Path) -> None:
+    job = begin(hosts, tmp_path, [1, 2])
+    hosts.lose(2)
+    wait_for(lambda: "1 worker goes on from" in isthmus("logs", job, "--address", hosts.jobs))
+    hosts.start(2)
+    to_the_end(hosts, job, tmp_path / "runs" / "lost", [1, 2])
