@@ -25,7 +25,7 @@ demo: install ## real volumes, five or more domains, two Ray workers, one page a
 	$(BIN)/isthmus data fetch-examples demo
 	$(BIN)/isthmus pretrain deploy/examples/demo.yaml
 
-# Two processes, a file of tests at a time in each; the runs on Ray come first, since they take longest.
+# Two processes, a file of tests at a time in each; files of many tests come first.
 test: lint ## lint, types, import contracts and all tests that take less than minutes
 	$(BIN)/pytest -n 2 --dist loadfile
 
