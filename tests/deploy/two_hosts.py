@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.deploy.two_nodes import OBJECT_STORE_BYTES
+from tests.deploy.two_nodes import OBJECT_STORE_BYTES, node_environment
 
 NET, BRIDGE = "10.77.0", "isthmus0"
 NAMES = {1: "isthmus-h1", 2: "isthmus-h2"}  # number, the last of the address: name of host and namespace
@@ -44,8 +44,8 @@ class Hosts:
 
     jobs = f"http://{NET}.1:{JOBS}"
 
-    def __init__(self, log: Path, folder: str, environment: dict[str, str]) -> None:
-        self._log, self._folder, self._environment = log, folder, environment
+    def __init__(self, log: Path, environment: dict[str, str]) -> None:
+        self._log, self._environment = log, environment
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, number: int) -> None:
@@ -61,7 +61,7 @@ class Hosts:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                env=self._environment | {"RAY_TMPDIR": self._folder},
+                env=self._environment,
                 cwd="/",
             )
 
@@ -94,10 +94,8 @@ class Hosts:
 @contextlib.contextmanager
 def two_hosts(log: Path, **environment: str) -> Iterator[Hosts]:
     """Both are up, with Ray on them; `environment` is that of the nodes."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-    hosts = Hosts(log, folder, kept | {"PATH": path, "RAY_worker_niceness": "0"} | environment)
+    hosts = Hosts(log, node_environment(folder) | environment)
     _remove()
     try:
         _lay()

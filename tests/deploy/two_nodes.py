@@ -26,16 +26,22 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def node_environment(folder: str) -> dict[str, str]:
+    """What Ray's nodes find: this environment's programs, nothing of this checkout, and `folder` as their own.
+
+    The folder's name should be short, for Ray's sockets. It is not the usual one: other programs that look for "the"
+    cluster of this machine would join this one.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    return kept | {"PATH": path, "RAY_TMPDIR": folder, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
+
+
 @contextlib.contextmanager
 def two_nodes(log: Path, **environment: str) -> Iterator[str]:
     """The address of its Jobs server; `environment` is that of the nodes."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    # A folder of its own, with a short name for Ray's sockets: other programs that look for "the" cluster of
-    # this machine would join this one.
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-    own = {"PATH": path, "RAY_TMPDIR": folder, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
-    variables = kept | own | environment
+    variables = node_environment(folder) | environment
     with open(log, "wb") as err:
         process = subprocess.Popen(
             [sys.executable, __file__],

@@ -93,7 +93,7 @@ def test_a_law_without_transfer_says_so_and_names_no_hub(told: Journal) -> None:
     text = "\n".join(learnt_from(dataclasses.replace(story, decisions=decisions)).lines())
     assert "exponents: ct" in text
     assert "the law of this policy knows no transfer" in text
-    assert not {"hubs:", "islands:", "strongest", "not identified"} & set(text.split())
+    assert not [word for word in ("hubs:", "islands:", "strongest", "not identified") if word in text]
 
 
 def test_a_policy_without_a_law_says_so(told: Journal) -> None:
