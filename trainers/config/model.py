@@ -12,23 +12,30 @@ PresetName = Literal["nano", "tiny", "small", "vit-ti", "vit-s", "vit-b"]
 
 
 class ModelConfig(Strict):
-    """The model of one pretraining run.
+    """The masked autoencoder: a preset, and what to change in it.
 
     Attributes
     ----------
     preset:
         `nano`, `tiny`, `small` (for CPUs and tests), `vit-ti`, `vit-s`, `vit-b`.
     patch:
-        Edge of a patch in voxels, one number or one per axis; None takes the preset's.
+        Edge of a patch in voxels, one number or one per axis. Null takes the preset's.
     mask_ratio:
         Share of the patches that is hidden from the encoder, in (0, 1).
     norm_pix:
         Score each hidden patch after subtracting its mean and dividing by its standard deviation.
-    hidden, layers, heads:
-        Width, depth and heads of the encoder; None takes the preset's. The width must be a
-        multiple of 6 (sine-cosine positions in 3D) and of the heads.
-    decoder_hidden, decoder_layers, decoder_heads:
-        The same for the decoder.
+    hidden:
+        Width of the encoder: a multiple of 6 (sine-cosine positions in 3D) and of `heads`. Null takes the preset's.
+    layers:
+        Blocks of the encoder. Null takes the preset's.
+    heads:
+        Attention heads of the encoder. Null takes the preset's.
+    decoder_hidden:
+        Width of the decoder: a multiple of 6 and of `decoder_heads`. Null takes the preset's.
+    decoder_layers:
+        Blocks of the decoder. Null takes the preset's.
+    decoder_heads:
+        Attention heads of the decoder. Null takes the preset's.
     """
 
     preset: PresetName = "tiny"

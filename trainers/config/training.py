@@ -35,53 +35,69 @@ FREE_ON_RESUME = frozenset(
 
 
 class TrainConfig(Strict):
-    """The `train:` part of the configuration.
+    """The recipe of training: batches, optimiser, evaluation, checkpoints. Lengths are in draws.
 
     Attributes
     ----------
     global_batch:
         Draws of one optimiser step over all workers. The stream does not depend on the number of workers.
     micro_batch:
-        Draws a worker puts through the model at a time; gradients are accumulated. None: all at once.
-    lr, min_lr:
-        Peak learning rate, and the one that the decay ends in.
+        Draws that a worker puts through the model at a time; gradients are accumulated. Null: all at once.
+    lr:
+        Peak learning rate.
+    min_lr:
+        Learning rate that the decay ends in.
     warmup:
-        Draws over which the rate climbs to its peak; a float below 1 is a fraction of the budget.
-    schedule, decay_fraction:
-        `wsd` stays at the peak and falls linearly over the last `decay_fraction` of the budget;
-        `cosine` falls from the end of the warm-up on.
-    weight_decay, betas, clip:
-        AdamW (decoupled decay, none on norms, biases and tokens); largest norm of the gradient.
+        Draws over which the rate climbs to its peak; a number below 1 is a fraction of the budget.
+    schedule:
+        `wsd` (warm-up, stable, decay) stays at the peak and falls linearly at the end; `cosine` falls from the end
+        of the warm-up on.
+    decay_fraction:
+        Last part of the budget over which `wsd` falls.
+    weight_decay:
+        Decoupled weight decay of AdamW; none on norms, biases and tokens.
+    betas:
+        Decay rates of AdamW's first and second moments, each in [0, 1).
+    clip:
+        Largest norm of the gradient; a longer one is scaled down to it.
     flip_axes:
-        Axes (0, 1, 2 = R, A, S) along which draws are mirrored at random.
+        Axes (0, 1, 2 = right, anterior, superior) along which crops are mirrored at random.
     ema:
         Decay per step of the moving average of weights that is evaluated; it starts warm.
-    precision, compile, sharding:
-        `bf16` is autocast (CPU and CUDA); `compile` acts on CUDA only; `fsdp` shards parameters.
-    loader_workers, prefetch_factor:
-        Loader processes of each worker (0 reads in the training process) and batches ahead in each.
+    precision:
+        `fp32`, or `bf16` autocast (CPU and CUDA).
+    compile:
+        Whether `torch.compile` is used; acts on CUDA only.
+    sharding:
+        `ddp` keeps whole weights on each worker, `fsdp` shards them.
+    loader_workers:
+        Loader processes of each worker; 0 reads in the training process.
+    prefetch_factor:
+        Batches that each loader process reads ahead.
     decision_lag:
-        Draws between a held-out evaluation and the interval boundary that its decision applies
-        from; training goes on meanwhile. None: half an interval.
+        Draws between a held-out evaluation and the interval boundary that its decision applies from; training goes
+        on meanwhile. Null: half an interval.
     eval_fraction:
-        Most of the compute that held-out evaluation may take; sets the number of crops.
+        Largest share of the compute for held-out evaluation, in (0, 0.5]; sets the number of held-out crops.
     max_eval_crops:
         Most held-out crops of a domain, however large the budget.
     gradient_products:
         Report how far the domains' gradients agree, on the held-out crops. Policies then need fewer probes, but an
         evaluation costs four times as much: with `eval_fraction` as it is there are a quarter of the crops.
-    advisor_timeout_seconds, deterministic:
-        How long to wait for a decision before the mixture is held; `deterministic` waits without limit.
+    advisor_timeout_seconds:
+        Seconds to wait for a decision before the mixture is held.
+    deterministic:
+        Wait for each decision without limit, so that two runs never differ by a late answer.
     checkpoint_every:
-        Draws between checkpoints; None: one after each evaluation. There is always one at the end.
+        Draws between checkpoints. Null: one after each evaluation. There is always one at the end.
     keep_checkpoints:
-        The newest ones kept; the best by held-out loss is kept as well.
+        How many of the newest checkpoints are kept; the best by held-out loss is kept as well.
     max_missing:
         Largest part of a domain's crops that may turn out unreadable before the run stops.
     trace:
-        Write every draw to trace-<rank>.jsonl.
+        Write every draw to trace-<rank>.jsonl in the run's folder.
     progress_seconds:
-        How often progress.json in the run folder is renewed.
+        Seconds between two renewals of progress.json in the run's folder.
     """
 
     global_batch: PositiveInt = 32
@@ -191,22 +207,26 @@ def eval_crops_for(train: TrainConfig, budget: int, interval: int, domains: int)
 
 
 class RayConfig(Strict):
-    """The `ray:` part of the configuration that concerns training.
+    """How training is spread over the cluster.
 
     Attributes
     ----------
     workers:
         Number of training workers, or [fewest, most] for a run that shrinks and grows with the cluster.
-    use_gpu, cpus_per_worker, resources:
-        One GPU each; CPUs each; further Ray resources each.
+    use_gpu:
+        One GPU for each worker.
+    cpus_per_worker:
+        CPUs that Ray sets aside for each worker.
+    resources:
+        Further Ray resources of each worker, by name.
     max_failures:
         How often lost workers are replaced before the run gives up; -1: without limit.
     collective_timeout_seconds:
-        After this long without the other ranks a rank gives up and the group is restarted.
+        Seconds without the other ranks after which a rank gives up and the group is restarted.
     threads_per_worker:
         OpenMP threads of a CPU worker. More than one is slower on a busy machine.
     resize_seconds:
-        How often an elastic run looks for new machines.
+        Seconds between two looks of an elastic run for new machines.
     """
 
     workers: PositiveInt | tuple[PositiveInt, PositiveInt] = 2
