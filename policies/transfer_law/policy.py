@@ -240,7 +240,7 @@ class LawPolicy(Phases):
 
 
 class TransferLaw(LawPolicy):
-    """Laws with transfer, learnt by probing; see `policies/README.md` for the whole of it."""
+    """Laws with transfer, learnt by probing; its equations stand in `policies/MODEL.md`, sections 15 to 17."""
 
     name = "transfer_law"
 
