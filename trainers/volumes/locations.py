@@ -1,0 +1,78 @@
+"""From the texts of a configuration to places on disk: what is a pattern, and what is only spelt like one.
+
+Signs of a pattern count only where the user wrote them in `path`: not in the root folder, not in the value of an
+environment variable, not in the name of a folder that is there. A path that exists as it is written is that path.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+VARIABLE = re.compile(r"\$(\w+)|\$\{([^}]+)\}")
+
+
+def expand(text: str, root: Path) -> Path:
+    """The path that a text names, relative to `root`, with `~` and environment variables."""
+    return Path(os.path.abspath(root / Path(os.path.expandvars(text)).expanduser()))
+
+
+def pattern_of(text: str, root: Path) -> tuple[str, Path] | None:
+    """The text as a pattern for `glob` and the folder above its first sign; None where it has no sign."""
+    if not glob.has_magic(text):
+        return None
+    whole = VARIABLE.sub(lambda m: glob.escape(os.environ.get(m[1] or m[2], m[0])), text)
+    if whole.startswith("~"):
+        head, slash, tail = whole.partition("/")
+        whole = glob.escape(os.path.expanduser(head)) + slash + tail
+    if not os.path.isabs(whole):
+        whole = f"{glob.escape(str(root))}/{whole}"
+    base = Path("/")
+    parts = [part for part in os.path.normpath(whole).split("/") if part]
+    for number, part in enumerate(parts):
+        if glob.has_magic(part) and not os.path.lexists(base / part):
+            literal = _unescaped(part)
+            if literal is None:
+                return f"{glob.escape(str(base))}/{'/'.join(parts[number:])}", base
+            part = literal
+        base = base / part
+    return glob.escape(str(base)), base.parent
+
+
+def _unescaped(part: str) -> str | None:
+    """The name that an escaped text stands for; None where a sign of a pattern is left."""
+    plain = re.sub(r"\[([*?[])\]", r"\1", part)
+    return plain if glob.escape(plain) == part else None
+
+
+class Exclude:
+    """The user's `exclude`: which files it leaves out, how many, and which of its patterns never matched.
+
+    A pattern is held against the file's name and its path: whole, and relative to the root or to the folder given.
+    A pattern without signs may also name a folder.
+    """
+
+    def __init__(self, patterns: Sequence[str], root: Path) -> None:
+        self.counts = dict.fromkeys(patterns, 0)
+        self._root = root
+
+    def __call__(self, path: Path, base: Path) -> bool:
+        texts = [path.name, path.as_posix()]
+        texts += [path.relative_to(above).as_posix() for above in (self._root, base) if path.is_relative_to(above)]
+        folders = path.relative_to(base).parts[:-1] if path.is_relative_to(base) else ()
+        found = False
+        for pattern in self.counts:
+            bare = pattern.removeprefix("./").rstrip("/")
+            named = bare in texts or bare in folders or any(text.startswith(f"{bare}/") for text in texts[1:])
+            if named or any(fnmatch.fnmatch(text, bare) for text in texts):
+                self.counts[pattern] += 1
+                found = True
+        return found
+
+    @property
+    def unused(self) -> list[str]:
+        return [pattern for pattern, count in self.counts.items() if not count]
