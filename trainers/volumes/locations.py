@@ -53,6 +53,7 @@ class Exclude:
     """The user's `exclude`: which files it leaves out, how many, and which of its patterns never matched.
 
     A pattern is held against the file's name and its path: whole, and relative to the root or to the folder given.
+    What it says of the folder given itself, or of those above, counts for nothing: that folder was asked for.
     A pattern without signs may also name a folder.
     """
 
@@ -61,14 +62,16 @@ class Exclude:
         self._root = root
 
     def __call__(self, path: Path, base: Path) -> bool:
-        texts = [path.name, path.as_posix()]
-        texts += [path.relative_to(above).as_posix() for above in (self._root, base) if path.is_relative_to(above)]
+        places = [("/", path.as_posix(), base.as_posix())]
+        for above in (self._root, base):
+            if path.is_relative_to(above) and base.is_relative_to(above):
+                places.append(("./", path.relative_to(above).as_posix(), base.relative_to(above).as_posix()))
         folders = path.relative_to(base).parts[:-1] if path.is_relative_to(base) else ()
         found = False
         for pattern in self.counts:
             bare = pattern.removeprefix("./").rstrip("/")
-            named = bare in texts or bare in folders or any(text.startswith(f"{bare}/") for text in texts[1:])
-            if named or any(fnmatch.fnmatch(text, bare) for text in texts):
+            named = path.name == bare or bare in folders or fnmatch.fnmatch(path.name, bare)
+            if named or any(_within(bare, *place) for place in places):
                 self.counts[pattern] += 1
                 found = True
         return found
@@ -76,3 +79,11 @@ class Exclude:
     @property
     def unused(self) -> list[str]:
         return [pattern for pattern, count in self.counts.items() if not count]
+
+
+def _within(pattern: str, start: str, text: str, given: str) -> bool:
+    """Whether a pattern means a path for what lies below the folder given, not for that folder's own name."""
+    if text == pattern or text.startswith(f"{pattern}/"):
+        return not f"{given}/".startswith(f"{pattern}/")
+    texts = (text, f"./{text}") if start == "./" else (text,)
+    return any(fnmatch.fnmatch(t, pattern) for t in texts) and not fnmatch.fnmatch(f"{given}/", pattern)

@@ -90,7 +90,7 @@ def look_for(name: str, domain: DomainConfig, root: Path, cache: Path | None = N
                 f"domain '{name}': no volume in {text!r} (looked in {expand(text, root)}{passed and '; '}{passed}); "
                 f"give a folder, file, glob or CSV that leads to {', '.join(ENDINGS)} or DICOM files"
             )
-        found += sources
+        found += sorted(sources, key=lambda source: source.path)
     sources, twice = _once(found)
     warnings = _warnings(name, tally, exclude, sources, twice)
     return Finds(tuple(sources), tuple(warnings), tuple(_notes(tally)))
