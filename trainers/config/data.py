@@ -183,7 +183,7 @@ def check_held_out(value: Any) -> Any:
 def _subject_id(value: Any) -> str:
     """An id as text. A whole number is its digits; anything else that YAML made of an unquoted id is refused."""
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"held_out lists {value!r}, which is no text; write each id in quotes")
+        raise ValueError(f"held_out lists {value!r}, which is no text; write each id in quotes, or a fraction bare")
     if not str(value).strip():
         raise ValueError("held_out lists an empty id; name a subject")
     return str(value)

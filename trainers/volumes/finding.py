@@ -7,6 +7,7 @@ that is no link wins. Nothing is opened but regular files.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import glob
 import os
 import stat
@@ -41,6 +42,7 @@ class Tally:
     labels: dict[Path, int] = dataclasses.field(default_factory=dict)
     hidden: set[Path] = dataclasses.field(default_factory=set)
     looked_into: int = 0
+    rows_again: int = 0
     links_back: int = 0
 
 
@@ -66,7 +68,8 @@ class Search:
                 info = folder.stat()
                 # Some network file systems number nothing: there the name has to do.
                 mark = (info.st_dev, info.st_ino, "" if info.st_ino else os.path.realpath(folder))
-                names = sorted(os.listdir(folder))
+                with os.scandir(folder) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
             except OSError as error:
                 yield Volume(
                     folder, "", fault=f"the folder cannot be read ({error.strerror}); give the right to read it"
@@ -76,15 +79,18 @@ class Search:
                 self.tally.links_back += 1
                 continue
             self._seen.add(mark)
-            yield from self._inside(folder, names, folders, links)
+            yield from self._inside(folder, entries, folders, links)
 
-    def _inside(self, folder: Path, names: list[str], folders: list[Path], links: deque[Path]) -> Iterator[Volume]:
+    def _inside(
+        self, folder: Path, entries: list[os.DirEntry[str]], folders: list[Path], links: deque[Path]
+    ) -> Iterator[Volume]:
         files: list[Path] = []
         deeper = 0
-        for path in (folder / name for name in names):
-            if hidden(path.name):
+        for entry in entries:
+            path = folder / entry.name
+            if hidden(entry.name):
                 self._count_hidden(path)
-            elif os.path.isdir(path):
+            elif _is_folder(entry):
                 deeper += self._enter(path, folders, links)
             else:
                 files.append(path)
@@ -150,12 +156,20 @@ def hidden(name: str) -> bool:
     return name.startswith(".") or name in HIDDEN
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Without a question to the disk for what is no link; a link that leads round in a circle is no folder."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _fault(path: Path) -> str:
     """Why a file cannot be opened like one."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        if path.is_symlink():
+        if path.is_symlink() and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return "a link that leads nowhere; mend it, or fetch what it stands for"
         return f"it cannot be looked at ({error.strerror})"
     if stat.S_ISREG(mode):

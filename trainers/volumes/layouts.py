@@ -22,9 +22,10 @@ LABELS = re.compile(
     r"(labels?|masks?|segs?|segmentations?|annotations?|gt|ground_?truths?|gt_segmentations|labels(tr|ts|te|va|val)\w*)",
     re.IGNORECASE,
 )
-LABEL_FOLDER = re.compile(rf"(.*[-_ ])?{LABELS.pattern}|derivatives", re.IGNORECASE)
+LABEL_FOLDER = re.compile(rf"(.*[-_ ])?{LABELS.pattern}|derivatives|(pred|infer)(iction)?s?(tr|ts)?", re.IGNORECASE)
 LABEL_FILE = re.compile(
-    r"(.*[-_. ])?(segs?|dseg|probseg|segmentations?|masks?|labels?|labelmaps?|rois?|gt|aseg|aparc\S*|ribbon)",
+    r"(.*[-_. ])?"
+    r"(segs?|dseg|probseg|segmentations?|masks?|msk|labels?|lbl|labelmaps?|rois?|gt|truth|aseg|aparc\S*|ribbon)",
     re.IGNORECASE,
 )
 BIDS = re.compile(r"(?:^|[/_])(sub-[^\W_]+(?:[-+][^\W_]+)*)", re.IGNORECASE)
@@ -69,8 +70,8 @@ def _bids(path: Path, base: Path, root: Path) -> Identity | None:
 def _nnunet(path: Path) -> Identity | None:
     for folder in path.parents:
         if NNUNET_IMAGES.fullmatch(folder.name):
-            first = path.relative_to(folder).parts[0]
-            name = stem(path) if first == path.name and not os.path.isdir(path) else first
+            above = _folder(path, folder)
+            name = above.raw if above else path.name if os.path.isdir(path) else stem(path)
             return Identity(name, without_sequence(_case(folder, name)), "nnunet")
     return None
 

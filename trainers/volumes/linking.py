@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from trainers.config.data import DomainConfig
@@ -21,6 +21,7 @@ from trainers.volumes.sources import Source
 from trainers.volumes.subjects import canonical, near
 
 MOST_NAMES = 3
+SEVERAL = 3  # folders; two with one patient are often two studies of one person
 RULES = {
     "csv": "by the table's column",
     "pattern": "by the pattern in `subject`",
@@ -126,16 +127,33 @@ def shown_id(source: Source, finding: Finding) -> str:
 
 
 def about_ids(name: str, looked: Sequence[tuple[Source, Finding]]) -> list[Problem]:
-    """Ids of a domain that stand for nobody, for which the path had to do."""
+    """Ids of a domain that stand for nobody, for which the path had to do; or one patient in all its folders."""
+    return [*_nobody(name, looked), *_one_patient(name, looked)]
+
+
+def _one_patient(name: str, looked: Sequence[tuple[Source, Finding]]) -> Iterator[Problem]:
+    """A single DICOM patient where the paths tell of several people: what some tools leave behind."""
+    patients = {finding.same for _, finding in looked if finding.rule == "dicom"}
+    paths = {source.person for source, finding in looked if finding.rule == "dicom"}
+    if len(patients) == 1 and len(paths) >= SEVERAL:
+        cause = (
+            "one DICOM patient in all of them, so all are one subject; if they are several people whose id was "
+            "overwritten, name them by a CSV or by `subject`"
+        )
+        local = f"patient '{next(shown_id(s, f) for s, f in looked if f.rule == 'dicom')}'"
+        yield Problem(name, "(patient)", f"{len(paths)} folders", cause, "warning", local)
+
+
+def _nobody(name: str, looked: Sequence[tuple[Source, Finding]]) -> Iterator[Problem]:
     nobody = [finding.rule for _, finding in looked if finding.nobody]
     if not nobody:
-        return []
+        return
     rules = ", ".join(f"{nobody.count(rule)} {RULES.get(rule, rule)}" for rule in sorted(set(nobody)))
     cause = (
         "ids that stand for nobody (empty, 0, ANONYMOUS, unknown ...) are not used; the subjects are found instead "
         f"{rules}; check that one person is one of them, or give a CSV or `subject`"
     )
-    return [Problem(name, "(subjects)", f"{len(nobody)} volumes", cause, "warning")]
+    yield Problem(name, "(subjects)", f"{len(nobody)} volumes", cause, "warning")
 
 
 def about_spellings(looked: Mapping[str, Sequence[tuple[Source, Finding]]]) -> dict[str, list[Problem]]:

@@ -157,7 +157,9 @@ class _Look:
 
     def _rows(self, table: Path) -> Iterator[Source]:
         nobody: list[int] = []
-        for row in read_rows(self.name, table):
+        rows, again = read_rows(self.name, table)
+        self.tally.rows_again += again
+        for row in rows:
             if not self.exclude(row.path, table.parent):
                 if is_nobody(row.subject):
                     nobody.append(row.line)
@@ -237,6 +239,8 @@ def _notes(tally: Tally, endings: bool = True) -> list[str]:
         lines.append(f"files of other kinds passed over: {', '.join(f'{e}: {n}' for e, n in counts)}")
     if tally.hidden:
         lines.append(f"volumes in hidden or system folders left out: {len(tally.hidden)}")
+    if tally.rows_again:
+        lines.append(f"rows of tables that say the same again: {tally.rows_again}")
     if tally.links_back:
         lines.append(f"links to folders that were seen already: {tally.links_back}")
     return lines

@@ -28,18 +28,23 @@ class Row:
     held_out: bool | None
 
 
-def read_rows(domain: str, table: Path) -> list[Row]:
-    """The rows of a table, each path once; raises `BadData` with the line that will not do."""
+def read_rows(domain: str, table: Path) -> tuple[list[Row], int]:
+    """The rows of a table, each path once, and how many said the same again.
+
+    Raises `BadData` with the line that will not do.
+    """
     rows: dict[Path, Row] = {}
+    again = 0
     for row in _rows(domain, table):
         before = rows.setdefault(row.path, row)
+        again += before is not row
         if (before.subject, before.held_out) != (row.subject, row.held_out):
             other = "subject" if before.subject != row.subject else "held_out"
             raise BadData(
                 f"domain '{domain}': lines {before.line} and {row.line} of {table} name the same file with another "
                 f"{other}; keep one of them"
             )
-    return list(rows.values())
+    return list(rows.values()), again
 
 
 def _rows(domain: str, table: Path) -> Iterator[Row]:

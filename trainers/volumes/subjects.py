@@ -27,7 +27,8 @@ desconocido test x xx xxx xxxx xxxxx
 _ALONE = "patient pat subject subj sub person case id name patientid patientname subjectid no not available"
 # Last words of a name that say how a person was scanned, not who was: sequences, phase, plane, processing.
 _SEQUENCES = """
-t1 t1n t1w t1c t1ce t1gd t1post t1pre t1wce t1fs t1map ce gd wce t2 t2n t2w t2f t2fs t2s t2star t2map t2flair flair pd pdw pdt2
+t1 t1n t1w t1c t1ce t1gd t1post t1pre t1wce t1fs t1map ce gd wce
+t2 t2n t2w t2f t2fs t2s t2star t2map t2flair flair pd pdw pdt2
 dwi dti adc b0 b1000 hbv swi swan qsm mra tof asl cbf cbv perf dce dsc bold fmri stir mprage mp2rage spgr fspgr vibe
 dixon inphase outphase unit1 tse angio megre mr mri ct cta ctres cect ncct cbct pet petct spect suv
 art arterial portal venous ven pvp delayed pre post preop postop baseline followup

@@ -25,7 +25,7 @@ def build(**rest):
         ({"held_out": [0.2]}, "lists 0.2, which is no text; write each id in quotes"),
         ({"held_out": ["a", True]}, "lists True, which is no text"),
         ({"held_out": [None]}, "lists None, which is no text"),
-        ({"held_out": [["a"]]}, "lists .'a'., which is no text"),
+        ({"held_out": [["a"]]}, "lists ['a'], which is no text"),
         ({"held_out": ["a", " "]}, "lists an empty id"),
         ({"dataset": " "}, "dataset is an empty text"),
         ({"subject": "("}, "not a regular expression"),

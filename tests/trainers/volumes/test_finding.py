@@ -354,6 +354,12 @@ def test_tables_that_are_refused(tmp_path, touch, look, text, message):
         look("t.csv")
 
 
+def test_rows_that_say_the_same_again_are_counted(touch, look, tmp_path):
+    touch("a.nii", "b.nii")
+    write_table(tmp_path, "path,subject\na.nii,p1\nb.nii,p2\n./a.nii,p1\n")
+    assert look("t.csv").notes == ("rows of tables that say the same again: 1",)
+
+
 def test_a_row_may_name_a_folder_with_one_series(touch, look, tmp_path):
     touch("s/1.dcm", "s/2.dcm", "two/a.nii", "two/b.nii", content=DICOM)
     write_table(tmp_path, "path,subject,held_out\ns,p1,\ntwo,p2,yes\ngone,p3,no\n")

@@ -217,6 +217,15 @@ def test_dicom_patients_are_named_on_this_machine_only(series, config, small):
         scan(config({"ct": {"kind": "ct", "held_out": ["ROE-3"]}}))
 
 
+def test_one_patient_in_many_folders_is_asked_about(series, config):
+    for n in range(3):
+        series(f"ct/scan_{n}", "RESEARCH", seed=n)
+    found = scan(config({"ct": {"kind": "ct"}}))
+    assert found.domains["ct"].subjects == 1
+    assert "name them by a CSV" in said(found, "ct", "patient").cause
+    assert "RESEARCH" not in said(found, "ct", "patient").line()
+
+
 def test_every_rule_says_what_it_found(small, config, tmp_path):
     small("a/sub-01/x.nii", "a/sub-01/y.nii", "a/sub-02/x.nii", "a/p3/x.nii", "a/p4_t1.nii", "a/p5.nii")
     found = scan(config({"a": {}}))
