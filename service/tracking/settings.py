@@ -73,7 +73,7 @@ def public_config(config: Config) -> dict[str, Any]:
         body[key] = HIDDEN
     body["data"]["root"] = body["data"]["cache"] = body["tracking"]["uri"] = body["ray"]["address"] = HIDDEN
     for domain in body["data"]["domains"].values():
-        domain["path"] = domain["exclude"] = domain["subject"] = HIDDEN
+        domain["path"] = domain["exclude"] = domain["subject"] = domain["dataset"] = HIDDEN
         if isinstance(domain["held_out"], list):
             domain["held_out"] = f"{len(domain['held_out'])} subjects"
     return body

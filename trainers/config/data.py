@@ -34,18 +34,25 @@ def _many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _text(value: Any) -> Any:
+    """A whole number stands for its digits."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class DomainConfig(Strict):
     """One domain: its volumes, how they are prepared, and what limits its share.
 
     Parameters
     ----------
     path:
-        A folder (searched to any depth, DICOM series included), one file, a glob, or a CSV with the
-        columns `path`, `subject` and, if wished, `held_out` (true or false); or a list of these.
+        A folder (searched to any depth, DICOM series and links included), one file, a glob, or a CSV with
+        the columns `path`, `subject` and, if wished, `held_out` (true or false); or a list of these.
         Environment variables and `~` are expanded; relative paths start at `data.root`, those inside
-        a CSV at the folder of the CSV.
+        a CSV at the folder of the CSV. A path that exists as it is written is no glob.
     exclude:
-        Globs on the file name or the path; what matches is not a volume (label maps, for example).
+        Globs on the file name or the path (whole, or relative to `data.root` or to the folder given), or
+        the name of a folder; what matches is not a volume (label maps, for example). The label folders of
+        an image folder (`labelsTr` beside `imagesTr`) are left out in any case.
     kind:
         Sets the default intensities: `ct` clips to a window and scales it to [-1, 1]; `mr`, `pet` and
         `other` clip to percentiles and make the foreground zero mean, unit variance.
@@ -60,11 +67,17 @@ class DomainConfig(Strict):
         Of 4D files: the `first` one, or `all` as volumes of the same subject.
     subject:
         Regular expression searched in the path (with `/`, relative to `data.root` where it lies there);
-        its first group, or else the whole match, is the subject. Without it: the CSV's column; the
-        patient of a DICOM series; a BIDS `sub-...` in the path; the first folder under a given folder;
-        the file's name without its ending.
+        its first group, or else the whole match, is the subject. A CSV's column comes before it. Without
+        both: the patient of a DICOM series, unless the id stands for nobody (ANONYMOUS, 0); a BIDS
+        `sub-...` in the path; the case of an nnU-Net image folder, less its channel; the first folder
+        under a given folder that is named after someone (not `train` or `t1`); the file's name without
+        its ending and the words for a sequence (`00001` of `00001_t1n.nii.gz`).
     held_out:
-        Fraction of the subjects held out of training, or a list of subjects. Default `data.held_out`.
+        Fraction of the subjects held out of training, or a list of subjects, each of which must be there.
+        Default `data.held_out`. Whoever is held out in one domain is held out in all.
+    dataset:
+        Name space of the domain's subject ids. Domains without it share one: the same id is the same
+        person. Ids that differ only in case, white space, Unicode form or the prefix `sub-` are the same.
     min_share, max_share, max_epochs, cost, group:
         As in `policies.Domain`.
     """
@@ -78,6 +91,7 @@ class DomainConfig(Strict):
     frames: Literal["first", "all"] = "first"
     subject: str | None = None
     held_out: float | tuple[str, ...] = DEFAULT_HELD_OUT
+    dataset: Annotated[str | None, BeforeValidator(_text)] = None
     min_share: float = 0.0
     max_share: float = 1.0
     max_epochs: float | None = None
@@ -112,6 +126,13 @@ class DomainConfig(Strict):
     @classmethod
     def _check_held_out(cls, value: Any) -> Any:
         return check_held_out(value)
+
+    @field_validator("dataset")
+    @classmethod
+    def _check_dataset(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("dataset is an empty text; give a name, or take the key out")
+        return value
 
     @model_validator(mode="after")
     def _check_intensity(self) -> DomainConfig:
@@ -153,10 +174,19 @@ def check_held_out(value: Any) -> Any:
     if isinstance(value, list | tuple):
         if not value:
             raise ValueError("held_out is an empty list; name at least one subject, or give a fraction such as 0.2")
-        return tuple(str(subject) for subject in value)
+        return tuple(_subject_id(subject) for subject in value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise ValueError(f"held_out is {value!r}; give a fraction between 0 and 1, or a list of subjects")
     return value
+
+
+def _subject_id(value: Any) -> str:
+    """An id as text. A whole number is its digits; anything else that YAML made of an unquoted id is refused."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"held_out lists {value!r}, which is no text; write each id in quotes, or a fraction bare")
+    if not str(value).strip():
+        raise ValueError("held_out lists an empty id; name a subject")
+    return str(value)
 
 
 class DataConfig(Strict):

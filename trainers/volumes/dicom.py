@@ -69,6 +69,17 @@ def read_series(files: tuple[Path, ...]) -> Series:
     )
 
 
+def read_patient(file: Path) -> str:
+    """The patient's id of one slice, for this machine's console; empty where it cannot be read."""
+    import pydicom
+
+    try:
+        header: Any = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["PatientID"])
+        return str(header.get("PatientID", "") or "")
+    except Exception:
+        return ""
+
+
 def read_frame(series: Series, frame: int) -> npt.NDArray[np.float32]:
     """Voxels (columns, rows, slices) in the units of the modality, which for CT are HU."""
     import pydicom

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from trainers.config.data import SPACING_RANGE_MM, DomainConfig
+from trainers.volumes.endings import stem
 from trainers.volumes.files import make_folder, sha256_of, write_atomic
 from trainers.volumes.places import Mask, foreground_box
 from trainers.volumes.privacy import scrub, subject_hash
@@ -23,13 +24,15 @@ from trainers.volumes.readers import Array, Header, read_header, read_voxels
 from trainers.volumes.recipe import VERSION, clip_range, recipe_of
 from trainers.volumes.records import digest_of
 from trainers.volumes.refused import Refused
-from trainers.volumes.sources import Source, stem
+from trainers.volumes.sources import Source
+from trainers.volumes.subjects import canonical, is_nobody, is_sequence, near
 
 T = TypeVar("T")
 
 LONGEST_MM = 4000.0
 MOST_VOXELS = 2**31
 MESSAGE_LENGTH = 160
+IDENTITY = 2  # raised when the rules for who is in a file change, so that the index is asked anew
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +52,17 @@ class Finding:
     """What a source holds, axes in the order R, A, S. With a `cause` it is no usable volume and has no frames.
 
     `subject` is a hash, `label` the file's name with the subject blotted out where it came from
-    elsewhere than that very name.
+    elsewhere than that very name. `same` holds hashes of which any that two findings share makes them one
+    person's, `near` one that makes them perhaps one person's; `rule` says where the subject came from, and
+    `nobody` that an id which stands for nobody was passed over.
     """
 
     subject: str
     label: str
+    same: tuple[str, ...] = ()
+    near: str = ""
+    rule: str = ""
+    nobody: bool = False
     sha256: str = ""
     shape: tuple[int, ...] = ()
     spacing: tuple[float, ...] = ()
@@ -64,7 +73,7 @@ class Finding:
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Finding:
-        values = {**body, "shape": tuple(body["shape"]), "spacing": tuple(body["spacing"])}
+        values = {**body, **{name: tuple(body[name]) for name in ("shape", "spacing", "same")}}
         return cls(**{**values, "frames": tuple(_frame(frame) for frame in body["frames"])})
 
 
@@ -74,12 +83,15 @@ def _frame(body: Mapping[str, Any]) -> Frame:
 
 def inspect(source: Source, domain: DomainConfig, cache: Path) -> Finding:
     """The finding for a source, from the index if the files have not changed since."""
+    folder = make_folder(cache / "index")
+    if source.fault:
+        return _refused(source, Refused("", source.fault))
     try:
-        file = make_folder(cache / "index") / f"{_index_key(source, domain)}.json"
+        file = folder / f"{_index_key(source, domain)}.json"
         if file.exists():
             return Finding.from_dict(json.loads(file.read_text()))
     except FileNotFoundError:
-        return _refused(source, Refused("", source.fault or "there is no such file"))
+        return _refused(source, Refused("", "there is no such file"))
     except (ValueError, KeyError, TypeError):
         pass  # an index entry of another version: look again
     finding = _look(source, domain)
@@ -102,25 +114,27 @@ def explain(error: Exception, source: Source) -> Refused:
 def _look(source: Source, domain: DomainConfig) -> Finding:
     header = None
     try:
-        if source.fault:
-            raise Refused("", source.fault)
         header = read_header(source.format, source.files)
         _check_geometry(header)
         count = header.frames if domain.frames == "all" else 1
         frames = tuple(_look_at(source, domain, header, number) for number in range(count))
-        subject, label = _identity(source, header)
-        sha256 = sha256_of(source.files)
-        shape, spacing = _in_order(header.shape, header), _in_order(header.spacing, header)
-        return Finding(subject, label, sha256, shape, spacing, header.dtype, frames)
+        return dataclasses.replace(
+            _identity(source, header),
+            sha256=sha256_of(source.files),
+            shape=_in_order(header.shape, header),
+            spacing=_in_order(header.spacing, header),
+            dtype=header.dtype,
+            frames=frames,
+        )
     except Exception as error:
         return _refused(source, explain(error, source), header)
 
 
 def _refused(source: Source, refused: Refused, header: Header | None = None) -> Finding:
-    subject, label = _identity(source, header)
+    found = _identity(source, header)
     # The library's own words may quote the file's name: blot it out as in the label.
-    value = refused.value.replace(source.path.name, label)
-    return Finding(subject, label, value=value, cause=refused.cause)
+    value = refused.value.replace(source.path.name, found.label)
+    return dataclasses.replace(found, value=value, cause=refused.cause)
 
 
 def _in_order(values: Sequence[T], header: Header) -> tuple[T, ...]:
@@ -131,17 +145,29 @@ def _in_order(values: Sequence[T], header: Header) -> tuple[T, ...]:
     return tuple(values[list(axes).index(world)] for world in range(3))
 
 
-def _identity(source: Source, header: Header | None) -> tuple[str, str]:
-    """Hash of the subject, and a name for the file that does not give the subject away."""
-    subject, rule, words = source.subject, source.rule, []
+def _identity(source: Source, header: Header | None) -> Finding:
+    """A finding of who is in the file, and a name for it that does not give the subject away."""
+    subject, person, rule, nobody = source.subject, source.person, source.rule, source.nobody
+    words: list[str] = []
     if header is not None:
         words = list(header.names)
         if header.patient and rule not in ("csv", "pattern"):
-            subject, rule = header.patient, "dicom"
-    if rule != "name":
-        words.append(subject)
-    label = scrub(source.path.name, words)
-    return subject_hash(subject or stem(source.path)), label
+            nobody = is_nobody(header.patient)
+            if not nobody:
+                subject, person, rule = header.patient, header.patient, "dicom"
+    own_name = rule in ("name", "sequence") or (rule == "nnunet" and subject == stem(source.path))
+    if not own_name:
+        words += [person] if is_sequence(subject) else [subject, person]
+    subject = subject or stem(source.path)
+    persons = dict.fromkeys([person or subject, *(source.also if rule == source.rule else ())])
+    return Finding(
+        subject=subject_hash(subject, source.dataset),
+        label=scrub(source.path.name, words),
+        same=tuple(subject_hash(f"same {canonical(text)}", source.dataset) for text in persons),
+        near=subject_hash(f"near {near(person or subject)}", source.dataset),
+        rule=rule,
+        nobody=nobody,
+    )
 
 
 def _check_geometry(header: Header) -> None:
@@ -194,5 +220,6 @@ def _foreground(voxels: Array, domain: DomainConfig) -> Mask:
 def _index_key(source: Source, domain: DomainConfig) -> str:
     stats = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in source.files or (source.path,)]
     clip = [s for s in recipe_of(domain) if s["step"] in ("window", "percentiles")]
-    asked = [source.subject, source.rule, source.fault, domain.frames, clip, VERSION]
+    who = [source.subject, source.person, source.also, source.rule, source.nobody, source.dataset, IDENTITY]
+    asked = [who, source.fault, domain.frames, clip, VERSION]
     return digest_of([str(source.path), stats, asked])[:24]

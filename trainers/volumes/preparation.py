@@ -179,7 +179,10 @@ def _warnings(name: str, found: Scan, crops: int, wanted: int) -> list[Problem]:
         lines.append(Problem(name, "(all)", f"volumes: {len(found.domains[name].items)}", cause, "warning"))
     for file, held, train in found.both:
         if held == name:
-            cause = f"its subject is held out here and trained on in '{train}'; hold it out there too"
+            cause = (
+                f"a slab of its subject is held out here, and '{train}' trains on the subject: the held-out loss will "
+                "look better than it is; add a subject here, or leave this one out there"
+            )
             if held == train:
                 cause = "the CSV marks its subject held out and not; the whole subject is held out"
             lines.append(Problem(name, file, "", cause, "warning"))

@@ -16,13 +16,15 @@ import secrets
 from pathlib import Path
 
 from trainers.volumes.files import make_folder, write_atomic
+from trainers.volumes.subjects import canonical
 
 KEY_VARIABLE = "ISTHMUS_PROJECT_KEY"
 
 
-def subject_hash(subject: str) -> str:
-    """The subject as it is known inside: 16 hex digits, the same everywhere."""
-    return hashlib.sha256(f"isthmus subject {subject}".encode()).hexdigest()[:16]
+def subject_hash(subject: str, dataset: str = "") -> str:
+    """The subject as it is known inside: 16 hex digits, the same everywhere; `dataset` is its name space."""
+    space = f"{canonical(dataset)}\0" if dataset else ""
+    return hashlib.sha256(f"isthmus subject {space}{subject}".encode()).hexdigest()[:16]
 
 
 def project_key(cache: Path) -> bytes:

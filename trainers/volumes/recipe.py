@@ -62,7 +62,7 @@ def preprocess(path: str | Path, domain: DomainConfig | Sequence[Step], *, frame
     `domain` is a domain's configuration or the list of steps stored in a manifest or checkpoint. `path` is
     a file, or a folder with one DICOM series. Raises `BadData` if the file is no usable volume.
     """
-    from trainers.volumes.sources import list_files
+    from trainers.volumes.finding import list_files
 
     steps = recipe_of(domain) if isinstance(domain, DomainConfig) else domain
     kind, files = list_files(Path(path))

@@ -13,16 +13,29 @@ import numpy as np
 from trainers.config.data import DataConfig, DomainConfig
 from trainers.volumes.cache import cache_key, find_cached
 from trainers.volumes.inspection import Finding, Frame, inspect
+from trainers.volumes.linking import (
+    Links,
+    Rule,
+    about_ids,
+    about_spellings,
+    check_named,
+    is_named,
+    named_hashes,
+    rules_of,
+    shown_id,
+    some,
+)
 from trainers.volumes.places import effective_crops
-from trainers.volumes.privacy import project_key, shown_subject, subject_hash
+from trainers.volumes.privacy import project_key, shown_subject
 from trainers.volumes.recipe import recipe_of
 from trainers.volumes.records import Problem
-from trainers.volumes.sources import Source, find_sources
+from trainers.volumes.sources import Source, look_for
 from trainers.volumes.split import Split, Wish, split_subjects
 
 Progress = Callable[[int, int, str], None]
 
 MOST_VOXELS = 2**30
+FOLLOWED = "(held out elsewhere)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,13 +68,18 @@ class Duplicate:
 
 @dataclasses.dataclass(frozen=True)
 class DomainScan:
-    """One domain: what is usable, what is not, and how many files there were."""
+    """One domain: what is usable, what is not, and how many files there were.
+
+    `rules` says how its subjects were found. `notes` are lines on what was passed over that need no mending.
+    """
 
     name: str
     config: DomainConfig
     found: int
     items: tuple[Item, ...]
     problems: tuple[Problem, ...]
+    rules: tuple[Rule, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def missing(self) -> float:
@@ -78,8 +96,8 @@ class DomainScan:
 class Scan:
     """All domains. Subjects are hashes.
 
-    `both` lists (file, domain that holds its subject out, domain that trains on it). Where the two are the
-    same a CSV marks the subject both ways; it is held out.
+    `both` lists (file, domain that holds a slab of its subject out, domain that trains on it). Where the two are
+    the same a CSV marks the subject both ways; it is held out.
     """
 
     domains: Mapping[str, DomainScan]
@@ -98,21 +116,32 @@ def scan(config: DataConfig, progress: Progress | None = None) -> Scan:
 
     Raises `BadData` where the configuration leads nowhere; a bad file is a `Problem`, never an error.
     """
-    sources = {name: find_sources(name, domain, config.root_path) for name, domain in config.domains.items()}
-    total, done = sum(map(len, sources.values())), 0
+    finds = {n: look_for(n, d, config.root_path, config.cache_path) for n, d in config.domains.items()}
+    total, done = sum(len(f.sources) for f in finds.values()), 0
     key = project_key(config.cache_path)
     found: dict[str, tuple[list[Item], list[Problem]]] = {}
+    looked: dict[str, list[tuple[Source, Finding]]] = defaultdict(list)
     for name, domain in config.domains.items():
         items: list[Item] = []
-        problems: list[Problem] = []
-        for source in sources[name]:
+        problems: list[Problem] = list(finds[name].warnings)
+        for source in finds[name].sources:
             finding = inspect(source, domain, config.cache_path)
+            looked[name].append((source, finding))
             _judge(config, source, finding, key, items, problems)
             done += 1
             if progress is not None:
                 progress(done, total, f"looking at {name}")
         found[name] = items, problems
-    return assemble(config, {name: len(s) for name, s in sources.items()}, found)
+    for said in (
+        check_named(config.domains, looked),
+        about_spellings(looked),
+        {name: about_ids(name, pairs) for name, pairs in looked.items()},
+    ):
+        for name, lines in said.items():
+            found[name][1].extend(lines)
+    scanned = assemble(config, {name: len(f.sources) for name, f in finds.items()}, found)
+    domains = {n: dataclasses.replace(d, notes=finds[n].notes) for n, d in scanned.domains.items()}
+    return dataclasses.replace(scanned, domains=domains)
 
 
 def assemble(
@@ -121,8 +150,16 @@ def assemble(
     """Put the items of all domains together: duplicates, sides, bytes."""
     items, duplicates, repeats = _unite({name: items for name, (items, _) in found.items()})
     split = split_subjects({name: _wish(config.domains[name], items[name]) for name in items if items[name]})
+    followed = _about_followed(split, items)
     domains = {
-        name: DomainScan(name, config.domains[name], files[name], tuple(items[name]), (*problems, *repeats[name]))
+        name: DomainScan(
+            name=name,
+            config=config.domains[name],
+            found=files[name],
+            items=tuple(items[name]),
+            problems=(*(p for p in problems if p.file != FOLLOWED), *repeats[name], *followed[name]),
+            rules=rules_of(items[name], [item.subject for item in items[name]]),
+        )
         for name, (_, problems) in found.items()
     }
     named = {(i.domain, i.subject): i.name for d in domains.values() for i in d.items}
@@ -130,8 +167,9 @@ def assemble(
     both += [
         (item.name, name, name)
         for name, domain in domains.items()
+        for marked in [{item.subject for item in domain.items if item.source.held_out}]
         for item in domain.items
-        if item.source.held_out is False and item.subject in split.held_out[name]
+        if item.source.held_out is False and item.subject in marked
     ]
     width = np.dtype(config.dtype).itemsize
     new = {i.key: i.voxels for d in domains.values() for i in d.items if find_cached(config.cache_path, i.key) is None}
@@ -199,34 +237,29 @@ def resampled_shape(finding: Finding, domain: DomainConfig) -> tuple[int, int, i
 def _unite(
     found: Mapping[str, list[Item]],
 ) -> tuple[dict[str, list[Item]], tuple[Duplicate, ...], dict[str, list[Problem]]]:
-    """Name files with equal voxels, use each once per domain, and make their subjects one."""
+    """Make subjects one that have one id or equal voxels; name files with equal voxels and use each once per domain."""
     first: dict[str, Item] = {}
     seen: set[tuple[str, str]] = set()
     duplicates: list[Duplicate] = []
     repeats: dict[str, list[Problem]] = defaultdict(list)
-    leader: dict[str, str] = {}
+    links = Links()
     kept: dict[str, list[Item]] = {name: [] for name in found}
-
-    def lead(subject: str) -> str:
-        while subject in leader:
-            subject = leader[subject]
-        return subject
-
     for name, items in found.items():
         for item in items:
+            links.identify(item.finding)
             other = first.setdefault(item.frame.voxels, item)
             if other is not item:
                 duplicates.append(Duplicate((other.domain, other.name), (name, item.name)))
-                one, two = sorted((lead(other.subject), lead(item.subject)))
-                if one != two:
-                    leader[two] = one
+                links.join(other.finding.subject, item.finding.subject)
             if (name, item.frame.voxels) in seen:
                 cause = f"same voxels as {other.name} of '{other.domain}'; used once"
                 repeats[name].append(Problem(name, item.name, "", cause, "warning", str(item.source.path)))
             else:
                 kept[name].append(item)
             seen.add((name, item.frame.voxels))
-    united = {n: [dataclasses.replace(i, subject=lead(i.subject)) for i in items] for n, items in kept.items()}
+    united = {
+        n: [dataclasses.replace(i, subject=links.lead(i.finding.subject)) for i in items] for n, items in kept.items()
+    }
     return united, tuple(duplicates), defaultdict(list, repeats)
 
 
@@ -234,12 +267,26 @@ def _wish(domain: DomainConfig, items: list[Item]) -> Wish:
     """Which subjects to hold out: those a CSV marks, those the configuration names, or a fraction."""
     subjects = frozenset(item.subject for item in items)
     marked = frozenset(item.subject for item in items if item.source.held_out)
+    if isinstance(domain.held_out, tuple):
+        named = frozenset[str]().union(*(named_hashes(domain, subject) for subject in domain.held_out))
+        return Wish(subjects, marked | {i.subject for i in items if is_named(i.finding, named)})
     if any(item.source.held_out is not None for item in items):
         return Wish(subjects, marked)
-    if isinstance(domain.held_out, tuple):
-        named = {subject_hash(subject) for subject in domain.held_out}
-        return Wish(subjects, frozenset(i.subject for i in items if i.finding.subject in named))
     return Wish(subjects, float(domain.held_out))
+
+
+def _about_followed(split: Split, items: Mapping[str, list[Item]]) -> dict[str, list[Problem]]:
+    """Subjects that a domain's own list would train on and that another domain holds out."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for subject, other, name in split.followed:
+        groups[name, other].append(subject)
+    said: dict[str, list[Problem]] = defaultdict(list)
+    for (name, other), subjects in groups.items():
+        examples = {i.subject: i for i in items[name] if i.subject in subjects}
+        local = f"subjects {some([repr(shown_id(i.source, i.finding)) for i in examples.values()])}"
+        cause = f"held out here, too, since '{other}' holds them out: a subject is on one side in all domains"
+        said[name].append(Problem(name, FOLLOWED, f"{len(subjects)} subjects", cause, "warning", local))
+    return said
 
 
 def summary(found: Scan) -> dict[str, Any]:
@@ -253,6 +300,7 @@ def summary(found: Scan) -> dict[str, Any]:
             "files": domain.found,
             "volumes": len(domain.items),
             "subjects": domain.subjects,
+            "subject_rules": {rule.rule: rule.subjects for rule in domain.rules},
             "held_out_volumes": sum(item.subject in held for item in domain.items),
             "slab": name in found.split.slab,
             "crops": sum(item.crops for item in domain.items),

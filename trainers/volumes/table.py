@@ -16,13 +16,20 @@ def renderables(found: Scan) -> list[RenderableType]:
     """A table of domains, then every problem, duplicate and leak with what to do, then the disk needed."""
     body = summary(found)
     parts: list[RenderableType] = [_domains(body["domains"])]
+    parts += [Text(line) for line in subject_lines(found, local=True)]
+    parts += [Text(f"'{name}': {note}") for name, domain in found.domains.items() for note in domain.notes]
     parts += _listed("Problems", [p.line(local=True) for p in found.problems], "red")
     same = [f"{d.second[1]} of '{d.second[0]}' = {d.first[1]} of '{d.first[0]}'" for d in found.duplicates]
     parts += _listed("Duplicates by voxels (one side of the split, once per domain)", same, "yellow")
     both = [f"{file}: held out in '{held}', trained on in '{train}'" for file, held, train in found.both]
-    parts += _listed("Subjects on both sides (hold them out in both)", both, "red")
+    parts += _listed("Subjects on both sides (a slab of an only subject; a table that marks it both ways)", both, "red")
     parts.append(Text(f"The cache still needs {in_words(found.bytes_needed)}."))
     return parts
+
+
+def subject_lines(found: Scan, *, local: bool = False) -> list[str]:
+    """How the subjects of each domain were found; with `local` three of them, who must not leave the machine."""
+    return [f"'{name}': {rule.line(local=local)}" for name, domain in found.domains.items() for rule in domain.rules]
 
 
 def _domains(domains: dict[str, dict[str, object]]) -> Table:
