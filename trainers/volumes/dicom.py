@@ -30,8 +30,13 @@ class Series:
 
 def read_series(files: tuple[Path, ...]) -> Series:
     """Check that the files are one evenly spaced stack of one series, and put them in order; raises `Refused`."""
-    slices = [read_slice(file) for file in files]
-    found = stack(slices)
+    slices: list[Slice] = []
+    try:
+        slices.extend(read_slice(file) for file in files)
+        found = stack(slices)
+    except Refused as refused:
+        refused.names = (*refused.names, *(name for item in slices for name in names_of(item.header)))
+        raise
     first = found.places[0][0]
     rows, columns = first.extents
     header = Header(

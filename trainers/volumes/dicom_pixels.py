@@ -16,20 +16,20 @@ def read_pixels(item: Slice) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bo
 
     Raises `Refused` with the name of the slice.
     """
-    stored = _stored(item).T
+    stored, words = _stored(item)
     low, high = item.padding or (1, 0)
-    empty = (stored >= low) & (stored <= high)
-    _check_range(item, stored[~empty])
+    empty = (words >= low) & (words <= high)
+    _check_bits(item, stored, words, empty)
     values: npt.NDArray[Any] = stored
     if item.inverted:
         least, most = _range(item)
         values = (least + most) - stored.astype(np.int64)
     slope, intercept = item.rescale or (1.0, 0.0)
-    return values * slope + intercept, empty
+    return values.T * slope + intercept, empty.T
 
 
-def _stored(item: Slice) -> npt.NDArray[Any]:
-    """Stored values (rows, columns)."""
+def _stored(item: Slice) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Stored values (rows, columns), and the words they are in, with whatever is in the bits that are not stored."""
     import pydicom
 
     try:
@@ -43,7 +43,8 @@ def _stored(item: Slice) -> npt.NDArray[Any]:
         raise Refused(item.name, "it has no pixels: it is cut short, or only a header; fetch it again")
     if syntax is None:
         raise Refused(f"{item.name}: no TransferSyntaxUID", "how its pixels are packed is not said; mend the file meta")
-    if not syntax.is_private and syntax.is_transfer_syntax and not syntax.is_compressed:
+    native = syntax.is_transfer_syntax and not syntax.is_private and not syntax.is_compressed
+    if native:
         _check_length(item, data)
     try:
         pixels: npt.NDArray[Any] = data.pixel_array
@@ -55,8 +56,17 @@ def _stored(item: Slice) -> npt.NDArray[Any]:
             "decompress it (dcmdjpeg, gdcmconv --raw) or fetch it again",
         ) from None
     if pixels.shape != item.extents:
-        raise Refused(f"{item.name}: pixels {pixels.shape}, header {item.extents}", "its header does not fit its pixels")
-    return pixels
+        raise Refused(
+            f"{item.name}: pixels {pixels.shape}, header {item.extents}", "its header does not fit its pixels"
+        )
+    return pixels, _words(data, pixels, syntax.is_little_endian) if native else pixels
+
+
+def _words(data: Any, pixels: npt.NDArray[Any], little: bool) -> npt.NDArray[Any]:
+    if pixels.dtype.kind not in "iu" or int(data.BitsAllocated) != 8 * pixels.dtype.itemsize:
+        return pixels
+    words = np.frombuffer(data.PixelData, pixels.dtype.newbyteorder("<" if little else ">"), count=pixels.size)
+    return words.reshape(pixels.shape)
 
 
 def _check_length(item: Slice, data: Any) -> None:
@@ -66,7 +76,8 @@ def _check_length(item: Slice, data: Any) -> None:
         raise Refused(f"{item.name}: {have} of {needed} bytes of pixels", "it is cut short; fetch it again")
     if data.PixelData[needed:].strip(b"\0"):
         raise Refused(
-            f"{item.name}: {have} bytes of pixels, {needed} by its header", "its header does not fit its pixels; mend it"
+            f"{item.name}: {have} bytes of pixels, {needed} by its header",
+            "its header does not fit its pixels; mend it",
         )
 
 
@@ -77,14 +88,15 @@ def _range(item: Slice) -> tuple[int, int]:
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
 
 
-def _check_range(item: Slice, stored: npt.NDArray[Any]) -> None:
-    """Bits above those stored hold overlays in old files, or the header is wrong."""
-    if not stored.size or stored.dtype.kind not in "iu":
+def _check_bits(item: Slice, stored: npt.NDArray[Any], words: npt.NDArray[Any], empty: npt.NDArray[np.bool_]) -> None:
+    """Bits above those stored are dropped: they hold a sign or an overlay, or else the header is wrong."""
+    lost = (words != stored) & ~empty
+    if not lost.any() or item.overlay:
         return
-    least, most = _range(item)
-    low, high = int(stored.min()), int(stored.max())
-    if low < least or high > most:
+    bits = int(item.header.BitsStored)
+    unsigned = words[lost].astype(f"u{words.dtype.itemsize}")
+    if (unsigned >> bits).any():
         raise Refused(
-            f"{item.name}: values {low} to {high}, BitsStored {item.header.get('BitsStored')}",
-            "its values do not fit the bits that its header says are stored (an overlay in them?); convert it",
+            f"{item.name}: values up to {int(words[lost].max())}, BitsStored {bits}",
+            "its values do not fit the bits that its header says are stored; mend BitsStored",
         )

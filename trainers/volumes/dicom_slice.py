@@ -17,6 +17,7 @@ import numpy.typing as npt
 from trainers.volumes.privacy import scrub
 from trainers.volumes.refused import Refused
 
+OVERLAY_BIT = 0x60000102  # Overlay Bit Position, retired
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "PatientID", "PatientName", "Modality",
     "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
@@ -24,6 +25,7 @@ TAGS = [
     "InstanceNumber", "TemporalPositionIdentifier", "AcquisitionNumber", "BitsAllocated", "BitsStored", "HighBit",
     "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept",
     "RescaleType", "ModalityLUTSequence", "RealWorldValueMappingSequence", "LossyImageCompression",
+    OVERLAY_BIT,
 ]  # fmt: skip
 NO_IMAGES = (
     "SEG", "RTSTRUCT", "RTDOSE", "RTPLAN", "RTRECORD", "SR", "KO", "PR", "REG", "FID", "RWV", "DOC", "PLAN", "M3D",
@@ -78,6 +80,11 @@ class Slice:
         return text(self.header, "PhotometricInterpretation").upper() == "MONOCHROME1"
 
     @property
+    def overlay(self) -> bool:
+        """Whether bits that hold no value hold an overlay, as old files have it."""
+        return OVERLAY_BIT in self.header and int(self.header[OVERLAY_BIT].value or 0) > 0
+
+    @property
     def image_type(self) -> tuple[str, ...]:
         return image_type(self.header)
 
@@ -98,10 +105,13 @@ def read_slice(file: Path) -> Slice:
         _check_kind(header, name)
         _check_values(header, name)
         return _slice(file, name, header)
-    except Refused:
+    except Refused as refused:
+        refused.names = names
         raise
     except Exception:
-        raise Refused(name, "its header is damaged: a value is not what DICOM says; fetch it again") from None
+        refused = Refused(name, "its header is damaged: a value is not what DICOM says; fetch it again")
+        refused.names = names
+        raise refused from None
 
 
 def names_of(header: Any) -> tuple[str, ...]:
@@ -138,7 +148,7 @@ def _check_kind(header: Any, name: str) -> None:
     if modality in NO_IMAGES:
         raise Refused(f"{name}: Modality {modality}", "no image of a scanner; take it out of the folder")
     if "Rows" not in header:
-        raise Refused(name, "a DICOM file without an image; take it out of the folder")
+        raise Refused(name, "a DICOM file without an image, or its header is cut short; take it out of the folder")
     photometric = text(header, "PhotometricInterpretation").upper()
     if int(header.get("SamplesPerPixel", 1) or 1) != 1 or photometric not in ("", "MONOCHROME1", "MONOCHROME2"):
         raise Refused(f"{name}: {photometric or 'colour'}", "colour image; give scalar intensities")

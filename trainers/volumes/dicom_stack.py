@@ -63,7 +63,9 @@ def _one_series(slices: Sequence[Slice]) -> None:
     if len({str(s.header.get("PatientID", "")) for s in slices}) > 1:
         raise Refused("more than one PatientID", "slices of several patients; put each into a folder of its own")
     _no_copies(slices)
-    _alike(slices, lambda s: s.extents, _equal, "Rows and Columns", "slices differ in size; keep one kind in the folder")
+    _alike(
+        slices, lambda s: s.extents, _equal, "Rows and Columns", "slices differ in size; keep one kind in the folder"
+    )
     _alike(
         slices, lambda s: s.cosines, same_direction, "ImageOrientationPatient",
         "slices lie in different planes; keep one plane in the folder",

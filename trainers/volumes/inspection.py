@@ -154,8 +154,9 @@ def _unused(header: Header, domain: DomainConfig) -> list[Note]:
 
 def _refused(source: Source, refused: Refused, header: Header | None = None) -> Finding:
     subject, label = _identity(source, header)
+    label = scrub(label, list(refused.names))
     # What was found may quote names of files: blot the subject out as in the label.
-    value = refused.value.replace(source.path.name, label)
+    value = scrub(refused.value.replace(source.path.name, label), list(refused.names))
     value = scrub(value, [] if source.rule == "name" else [source.subject])
     return Finding(subject, label, value=value, cause=refused.cause, passing=refused.passing)
 

@@ -35,9 +35,7 @@ def read_voxels(path: Path, frame: int, *, whole: bool = True) -> npt.NDArray[np
     raw, dtype, _ = _parse(path)
     shape, frames = three(raw["dims"], "MGH")
     size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-    span = read_span(
-        path, DATA_OFFSET + frame * size, size, DATA_OFFSET + frames * size, tail=True, whole=whole
-    )
+    span = read_span(path, DATA_OFFSET + frame * size, size, DATA_OFFSET + frames * size, tail=True, whole=whole)
     return np.frombuffer(span, dtype).reshape(shape, order="F").astype(np.float32)
 
 

@@ -26,7 +26,9 @@ INTENSITIES = (0, 1001, 1011, 2001)  # none, estimate, dimensionless, time serie
 LABELS = (1002, 1003)  # label map, neuroanatomical names
 STATISTICS = range(2, 25)
 COLOURS = (2003, 2004)
-QFORM_TOLERANCE = 1e-2  # difference of cosines; a qform keeps no shear, so an oblique sform is not met to the last digit
+QFORM_TOLERANCE = (
+    1e-2  # difference of cosines; a qform keeps no shear, so an oblique sform is not met to the last digit
+)
 
 
 def read_header(path: Path) -> Header:
@@ -34,6 +36,7 @@ def read_header(path: Path) -> Header:
     raw = _parse(path)
     dtype = _dtype(raw)
     shape, frames = three(_extents(raw), "NIfTI")
+    _offset(raw)
     _check_scaling(raw)
     notes: list[Note] = []
     _check_intent(raw, notes)
@@ -73,13 +76,20 @@ def _parse(path: Path) -> Any:
         raise Refused("0 bytes", "it is empty; fetch or convert it again")
     for kind, size in ((Nifti1Header, 348), (Nifti2Header, 540)):
         if len(block) >= size and kind.may_contain_header(block):
-            raw = kind.from_fileobj(io.BytesIO(block[:size]), check=False)
+            raw = kind.from_fileobj(io.BytesIO(block[:size]), endianness=_byte_order(block, size), check=False)
             if bytes(raw["magic"].item()).startswith((b"ni1", b"ni2")):
                 raise Refused("magic ni1", "header and voxels lie in two files; join them in one .nii")
             return raw
     if len(block) < 348:
         raise Refused(f"{len(block)} bytes", "it cannot be read: it is too short for a NIfTI header; fetch it again")
     raise Refused(f"it begins with {block[:4].hex(' ')}", "it cannot be read: no NIfTI header; is the ending right?")
+
+
+def _byte_order(block: bytes, size: int) -> str | None:
+    """By the size of the header, which is its first field; None where that is wrong and has to be guessed."""
+    return next(
+        (sign for sign, name in (("<", "little"), (">", "big")) if int.from_bytes(block[:4], name) == size), None
+    )
 
 
 def _dtype(raw: Any) -> np.dtype[Any]:

@@ -142,5 +142,7 @@ def _flips(header: dict[str, Any], notes: list[Note]) -> tuple[float, float, flo
         return WORLDS["lps"]
     found = WORLDS.get(str(world).strip().lower())
     if found is None:
-        raise Refused(f"space {world}", "it does not say where left and front are; write left-posterior-superior or RAS")
+        raise Refused(
+            f"space {world}", "it does not say where left and front are; write left-posterior-superior or RAS"
+        )
     return found

@@ -119,7 +119,9 @@ def _unpacked(file: IO[bytes], packing: str) -> Iterator[bytes]:
         try:
             out = machine.decompress(part)
         except (zlib.error, OSError, EOFError) as error:
-            raise Refused(_said(error), f"its {packing} stream is damaged, so its voxels cannot be trusted; {AGAIN}") from None
+            raise Refused(
+                _said(error), f"its {packing} stream is damaged, so its voxels cannot be trusted; {AGAIN}"
+            ) from None
         if out:
             yield out
         if machine.eof:

@@ -56,7 +56,17 @@ def write_nrrd(file, voxels, directions=None, space="left-posterior-superior", *
 
 
 def dicom(
-    folder, voxels, *, patient="DOE-4711", series=None, number=1, gap=3.0, name="x", places=None, colour=False, tags=None
+    folder,
+    voxels,
+    *,
+    patient="DOE-4711",
+    series=None,
+    number=1,
+    gap=3.0,
+    name="x",
+    places=None,
+    colour=False,
+    tags=None,
 ):
     """`voxels` are (columns, rows, slices); one file a slice, stored in shuffled order.
 

@@ -47,7 +47,9 @@ def spoil_stream(raw, harm):
         "much garbage behind": packed + b"\0" * 5 + b"abc" * 400_000,
         "second stream damaged": half[:-8] + bytes([half[-8] ^ 1]) + half[-7:],
         "second stream cut": half[:-30],
-        "flipped bit": packed[: len(packed) // 2] + bytes([packed[len(packed) // 2] ^ 16]) + packed[len(packed) // 2 + 1 :],
+        "flipped bit": packed[: len(packed) // 2]
+        + bytes([packed[len(packed) // 2] ^ 16])
+        + packed[len(packed) // 2 + 1 :],
         "empty": b"",
     }[harm]
 
