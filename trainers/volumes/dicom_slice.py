@@ -109,9 +109,9 @@ def read_slice(file: Path) -> Slice:
         refused.names = names
         raise
     except Exception:
-        refused = Refused(name, "its header is damaged: a value is not what DICOM says; fetch it again")
-        refused.names = names
-        raise refused from None
+        damaged = Refused(name, "its header is damaged: a value is not what DICOM says; fetch it again")
+        damaged.names = names
+        raise damaged from None
 
 
 def names_of(header: Any) -> tuple[str, ...]:

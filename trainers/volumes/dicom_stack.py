@@ -181,5 +181,5 @@ def _check_sideways(places: Sequence[Sequence[Slice]], along: Vector, across: Ve
         tag = "" if said in (None, "") else f", GantryDetectorTilt {float(said):g}"
         raise Refused(
             f"steps lean by {tilt:.1f} degrees{tag}",
-            "its gantry was tilted, so the volume would come out sheared; correct the tilt (dcm2niix does) or leave it out",
+            "its gantry was tilted, so the volume would be sheared; correct the tilt (dcm2niix does) or leave it out",
         )

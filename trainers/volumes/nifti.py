@@ -87,15 +87,15 @@ def _parse(path: Path) -> Any:
 
 def _byte_order(block: bytes, size: int) -> str | None:
     """By the size of the header, which is its first field; None where that is wrong and has to be guessed."""
-    return next(
-        (sign for sign, name in (("<", "little"), (">", "big")) if int.from_bytes(block[:4], name) == size), None
-    )
+    if int.from_bytes(block[:4], "little") == size:
+        return "<"
+    return ">" if int.from_bytes(block[:4], "big") == size else None
 
 
 def _dtype(raw: Any) -> np.dtype[Any]:
     code = int(raw["datatype"])
     try:
-        dtype = np.dtype(raw.get_data_dtype())
+        dtype: np.dtype[Any] = np.dtype(raw.get_data_dtype())
     except Exception:
         raise Refused(f"datatype {code}", "a type of voxels that NIfTI does not know; mend the header") from None
     if dtype.names is not None:

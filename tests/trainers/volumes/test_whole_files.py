@@ -9,11 +9,11 @@ import nrrd
 import numpy as np
 import pytest
 
+from trainers.config.data import DomainConfig
 from trainers.volumes import BadData, preprocess, scan
 from trainers.volumes.packed import read_span
-from trainers.volumes.readers import read_header, read_voxels
+from trainers.volumes.readers import read_voxels
 from trainers.volumes.refused import Refused
-from trainers.config.data import DomainConfig
 
 KEEP = DomainConfig(path="x", kind="mr", spacing=None)
 SHAPE = (20, 22, 24)
@@ -162,7 +162,6 @@ def test_encodings_of_nrrd(tmp_path, make, encoding, pack, fields):
 def test_damaged_nrrd_is_refused(tmp_path, make, encoding, data, said):
     file = nrrd_file(tmp_path, encoding, data(stored(make)))
     with pytest.raises(Refused) as refused:
-        read_header("nrrd", (file,))
         read_voxels("nrrd", (file,))
     assert said in refused.value.cause
 
