@@ -25,6 +25,7 @@ class Request:
     resume: str | None = None
     dry_run: bool = False
     compare: str | None = None
+    from_start: bool = False
 
     @property
     def steers(self) -> bool:
@@ -92,7 +93,7 @@ def _run(config: Config, data: PreparedData, request: Request, console: Console)
     from service.pretrain.ending import tell
     from service.pretrain.session import train
 
-    with begun(config, data, console) as run, connected(config.ray):
+    with begun(config, data, console, from_start=request.from_start) as run, connected(config.ray):
         more = "" if request.compare is None else f" --compare {request.compare}"
         resume = f"{run.folder.path}{more}"
         result = train(run, console, resume=resume, steer=request.steers)

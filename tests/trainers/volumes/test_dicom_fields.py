@@ -118,7 +118,7 @@ REFUSED = {
         "lean by 15.0 degrees", "gantry",
     ),
     "gap": (
-        {"ImagePositionPatient": lambda k: place(k + (k > 3))}, "gaps of 3.00 to 6.00 mm, the odd one behind", "missing",
+        {"ImagePositionPatient": lambda k: place(k + (k > 3))}, "3.00 to 6.00 mm, the odd one behind", "missing",
     ),
     "two patients": ({"PatientID": only(1, "OTHER", "DOE-4711")}, "more than one PatientID", "several patients"),
 }  # fmt: skip
