@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from service.config import BadConfig, Config, changed_keys, load_config, save_config
+from service.config import BadConfig, Config, changed_keys, save_config
 from service.journal import Journal
 from service.pretrain.changed_data import changes
 from service.pretrain.console import Console
-from service.pretrain.kept import read_manifest, settle_checkpoint
+from service.pretrain.kept import kept_config, read_manifest, settle_checkpoint
 from service.runs import RunFolder, locked, run_allocation
 from trainers.loop import rate_plan
 from trainers.loop.folder import CheckpointFolder
@@ -60,7 +60,7 @@ def settle_name(config: Config, console: Console) -> Config:
     path = config.runs_path / config.name
     if not (path / "config.yaml").is_file():
         return config
-    before = load_config(path / "config.yaml")
+    before = kept_config(path / "config.yaml")
     if RunFolder(path).ended.is_file():
         number = next(
             n for n in range(2, 10**6) if not (config.runs_path / f"{config.name}-{n}" / "config.yaml").is_file()

@@ -12,6 +12,7 @@ from service.pretrain import compare as comparison
 from service.pretrain.begin import Run, begun, prepare_data, settle_name
 from service.pretrain.console import Console
 from service.pretrain.dry_run import dry_run
+from service.pretrain.kept import kept_config
 from service.runs import find_run
 from trainers.volumes import PreparedData
 
@@ -67,11 +68,12 @@ def read_resumed(request: Request, resume: str) -> Config:
     """
     if request.config is None:
         folder = find_run(resume)
+        kept_config(folder.config)
         config = load_resumed(folder.config, request.overrides)
     else:
         config = load_config(request.config, request.overrides)
         folder = find_run(resume, config.runs_path)
-        before = load_config(folder.config)
+        before = kept_config(folder.config)
         config = config.model_copy(
             update={"name": before.name, "runs": before.runs, "tracking": _one_experiment(config)}
         )

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from service.config import BadConfig
+from service.config import BadConfig, Config, load_config
 from service.journal import Journal
 from service.owner import Owner
 from service.pretrain.console import Console
@@ -67,6 +67,14 @@ def _put_aside(checkpoints: Path, console: Console) -> None:
     aside = checkpoints.with_name(f"{ASIDE}-{number}")
     checkpoints.rename(aside)
     console.line(f"damaged checkpoints were put aside in {aside}")
+
+
+def kept_config(file: Path) -> Config:
+    """The configuration that a run has kept; `BadConfig` says that it is the kept one that is wrong."""
+    try:
+        return load_config(file)
+    except BadConfig as error:
+        raise BadConfig(f"the configuration that the run has kept, {file}, is damaged: {error}") from None
 
 
 def read_manifest(folder: RunFolder) -> dict[str, Any]:

@@ -69,6 +69,10 @@ class ResumeRefused(RunStopped):
         )
 
 
+class OutOfMemory(RunStopped):
+    """Batch, crop and model do not fit the memory: set what the sentence says, and resume."""
+
+
 class ScheduleDiffers(RuntimeError):
     """The ranks hold different schedules: a fault of the program; a restart reads it from the checkpoint again."""
 

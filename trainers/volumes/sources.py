@@ -9,12 +9,14 @@ import csv
 import dataclasses
 import fnmatch
 import glob
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from trainers.config.data import DomainConfig
+from trainers.config.text import NoText, read_text
 from trainers.volumes.errors import BadData
 
 ENDINGS = {".nii": "nifti", ".nii.gz": "nifti", ".mgz": "mgz", ".mgh": "mgz", ".nrrd": "nrrd"}
@@ -156,7 +158,7 @@ def stem(path: Path) -> str:
 
 
 def _from_csv(name: str, domain: DomainConfig, table: Path, root: Path) -> Iterator[Source]:
-    with open(table, newline="", encoding="utf-8-sig") as file:
+    with io.StringIO(_text(name, table), newline="") as file:
         reader = csv.DictReader(file)
         columns = set(reader.fieldnames or ())
         if not {"path", "subject"} <= columns:
@@ -166,6 +168,15 @@ def _from_csv(name: str, domain: DomainConfig, table: Path, root: Path) -> Itera
             )
         for number, row in enumerate(reader, start=2):
             yield _from_row(name, table, number, row)
+
+
+def _text(name: str, table: Path) -> str:
+    try:
+        return read_text(table)
+    except NoText as error:
+        raise BadData(f"domain '{name}': {error}") from None
+    except OSError as error:
+        raise BadData(f"domain '{name}': {table} cannot be read ({error.strerror}); mend `path`") from None
 
 
 def _from_row(name: str, table: Path, number: int, row: dict[str, str | None]) -> Source:

@@ -14,13 +14,15 @@ from policies import LossReport
 from service.config import BadConfig, Config, load_config
 from service.journal import Journal
 from service.owner import Owner
-from service.pretrain.begin import begun
+from service.pretrain.begin import begun, settle_name
 from service.pretrain.changed_data import changes
+from service.pretrain.command import Request, read
 from service.pretrain.console import Console
 from service.runs import RunFolder
 from trainers.loop.folder import PARTS, CheckpointFolder
 from trainers.volumes import PreparedData, PreparedDomain, PreparedVolume
 
+CONSOLE = Console(io.StringIO())
 WHOLE = ((0, 8), (0, 8), (0, 8))
 
 
@@ -160,6 +162,27 @@ def test_a_damaged_manifest_is_one_sentence(config: Config, run: RunFolder, text
     run.manifest.unlink()
     with begun(config, DATA, Console(io.StringIO())):
         assert json.loads(run.manifest.read_text())["digest"] == DATA.digest
+
+
+@pytest.mark.parametrize("text", [b"", b"name: [", b"- 1", b"\xff\xfen\0", b"name: M\xfcller\n", b"budget: ["])
+def test_a_damaged_configuration_of_the_run_is_one_sentence(config: Config, run: RunFolder, text: bytes) -> None:
+    run.config.write_bytes(text)
+    said = r"the configuration that the run has kept, .*small/config\.yaml, is damaged"
+    for ask in (
+        lambda: settle_name(config, Console(io.StringIO())),
+        lambda: read(Request(resume=str(run.path)), CONSOLE),
+    ):
+        with pytest.raises(BadConfig, match=said):
+            ask()
+
+
+def test_a_configuration_in_latin_1_is_said_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_bytes(b"budget: 100\nname: M\xfcller\n")
+    with pytest.raises(BadConfig, match=r"c\.yaml is not UTF-8 \(byte 0xfc in line 2.*save it as UTF-8"):
+        load_config(tmp_path / "c.yaml")
+    (tmp_path / "c.yaml").write_text("budget: 100\n", encoding="utf-16")
+    with pytest.raises(BadConfig, match=r"c\.yaml is UTF-16; save it as UTF-8"):
+        load_config(tmp_path / "c.yaml")
 
 
 @pytest.mark.parametrize("text", [b"", b"no database" * 100])
