@@ -27,6 +27,7 @@ from trainers.volumes.recipe import VERSION, clip_range, recipe_of
 from trainers.volumes.records import digest_of
 from trainers.volumes.refused import Refused
 from trainers.volumes.sources import Source, stem
+from trainers.volumes.tolerance import SPACING_TOLERANCE
 
 T = TypeVar("T")
 
@@ -188,7 +189,7 @@ def _check_geometry(header: Header) -> None:
     low, high = SPACING_RANGE_MM
     if not np.isfinite(header.affine).all() or abs(np.linalg.det(header.affine[:3, :3])) < 1e-12:
         raise Refused(f"spacing {text}", "the header gives no usable place in space; mend its affine")
-    if not all(low <= mm <= high for mm in spacing):
+    if not all(low * (1 - SPACING_TOLERANCE) <= mm <= high * (1 + SPACING_TOLERANCE) for mm in spacing):
         raise Refused(f"spacing {text}", f"the header's spacing is outside {low} to {high} mm; mend the header")
     if np.prod(header.shape, dtype=float) > MOST_VOXELS:
         raise Refused(

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from policies import LossReport
+from service.cli.errors import exit_code
 from service.config import BadConfig, Config, load_config
 from service.journal import Journal
 from service.owner import Owner
@@ -19,6 +20,7 @@ from service.pretrain.changed_data import changes
 from service.pretrain.command import Request, read
 from service.pretrain.console import Console
 from service.runs import RunFolder
+from trainers.loop.errors import CheckpointsDamaged, OutOfMemory
 from trainers.loop.folder import PARTS, CheckpointFolder
 from trainers.volumes import PreparedData, PreparedDomain, PreparedVolume
 
@@ -206,6 +208,11 @@ def test_changed_data_are_named(config: Config, run: RunFolder) -> None:
     assert "domain 'mr'" not in str(refused.value)
     with Journal(run.store(config)) as journal:
         assert journal.allocations() == ["small"]
+
+
+def test_exit_codes_say_that_trying_again_does_not_help() -> None:
+    assert exit_code(CheckpointsDamaged("runs/x", ["draw-1 is damaged"])) == 2
+    assert exit_code(OutOfMemory("not enough memory")) == 1
 
 
 def test_changes_in_words() -> None:
