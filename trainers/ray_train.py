@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from trainers.config.training import RayConfig
 from trainers.faults import VARIABLE as FAULT_VARIABLE
-from trainers.loop.errors import RunStopped
+from trainers.loop.errors import OutOfMemory, RunStopped
 from trainers.loop.job import TrainJob, TrainResult
+from trainers.loop.memory import take_word
 
 if TYPE_CHECKING:
     from trainers.loop.comm import Comm
@@ -47,6 +48,7 @@ def fit(job: TrainJob, ray: RayConfig) -> TrainResult:
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.train.v2.api.exceptions import TrainingFailedError
 
+    take_word(job)  # of an attempt that was killed
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"job": job},
@@ -72,6 +74,8 @@ def fit(job: TrainJob, ray: RayConfig) -> TrainResult:
     try:
         outcome = trainer.fit().return_value
     except TrainingFailedError as error:
+        if (said := take_word(job)) is not None:
+            raise OutOfMemory(said) from None
         raise WorkersLost(f"Ray Train gave up on run '{job.name}': {error}") from error
     if isinstance(outcome, Exception):
         raise outcome

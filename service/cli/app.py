@@ -43,13 +43,16 @@ def pretrain(
     compare: Annotated[
         str | None, typer.Option(metavar="POLICY", help="Then the same with this policy, to measure the gain.")
     ] = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin at draw 0 again where every checkpoint of the run is damaged.")
+    ] = False,
 ) -> None:
     """Pretrain on several domains while the mixture is learnt."""
     with reported():
         from service.pretrain import Request, pretrain
         from service.pretrain.console import Console
 
-        pretrain(Request(config, tuple(overrides or ()), resume, dry_run, compare), Console())
+        pretrain(Request(config, tuple(overrides or ()), resume, dry_run, compare, from_start), Console())
 
 
 @data.command()

@@ -29,10 +29,13 @@ def reported() -> Iterator[None]:
 
 
 def exit_code(error: BaseException) -> int:
-    """2 where mending the input helps (`ValueError`: configuration, data, model, report, plan), else 1."""
-    from trainers.loop.errors import ResumeRefused
+    """2 where mending the input helps (`ValueError`: configuration, data, model, report, plan), else 1.
 
-    return WRONG_INPUT if isinstance(error, ValueError | ResumeRefused) else FAILED
+    Checkpoints that are all damaged are 2 as well: nothing was begun, and trying again does not help.
+    """
+    from trainers.loop.errors import CheckpointsDamaged, ResumeRefused
+
+    return WRONG_INPUT if isinstance(error, ValueError | ResumeRefused | CheckpointsDamaged) else FAILED
 
 
 def sentence(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from service.cli.screen import screen
 from service.config import BadConfig, load_config
 from service.journal import Journal
 from service.plan import plan as plan_run
+from service.pretrain.kept import read_manifest
 from service.report import write_report
 from service.runs import RunFolder, find_run, run_allocation
 
@@ -28,7 +29,7 @@ def plan(run: str, budgets: str, objective: str | None, as_json: bool) -> None:
 def report(run: str, out: Path) -> None:
     """The page."""
     folder = find_run(run)
-    manifest = json.loads(folder.manifest.read_text()) if folder.manifest.is_file() else None
+    manifest = read_manifest(folder) if folder.manifest.is_file() else None
     with _journal(folder) as (allocation, journal):
         print(write_report(journal, allocation, out, manifest=manifest))
 

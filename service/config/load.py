@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from service.config.errors import BadConfig, sentence
 from service.config.model import Config
 from service.config.yaml import parse
+from trainers.config.text import NoText, read_text
 from trainers.config.training import FREE_ON_RESUME
 
 # Keys that a resumed run may change: they neither draw nor learn, or are journaled when they change.
@@ -63,11 +64,13 @@ def save_config(config: Config, file: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text()
+        text = read_text(path)
     except FileNotFoundError:
         raise BadConfig(f"there is no configuration at {path}; give the path of a YAML file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}") from None
+    except NoText as error:
+        raise BadConfig(str(error)) from None
+    except OSError as error:
+        raise BadConfig(f"{path} cannot be read: {error.strerror}; give the path of a YAML file") from None
     body = parse(text, path.name)
     if not isinstance(body, dict):
         raise BadConfig(f"{path.name} must hold keys and values such as 'budget: 19200'")

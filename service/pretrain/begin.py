@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from service.config import BadConfig, Config, changed_keys, load_config, save_config
+from service.config import BadConfig, Config, changed_keys, save_config
 from service.journal import Journal
+from service.pretrain.changed_data import changes
 from service.pretrain.console import Console
+from service.pretrain.kept import kept_config, read_manifest, settle_checkpoint
 from service.runs import RunFolder, locked, run_allocation
 from trainers.loop import rate_plan
 from trainers.loop.folder import CheckpointFolder
@@ -21,12 +23,16 @@ from trainers.volumes import PreparedData, prepare
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run that may start or go on: its folder, configuration, data and journal."""
+    """One run that may start or go on: its folder, configuration, data and journal.
+
+    `checkpoint` is the draw that it goes on from, None where it begins.
+    """
 
     folder: RunFolder
     config: Config
     data: PreparedData
     journal: Journal
+    checkpoint: int | None = None
 
     @property
     def name(self) -> str:
@@ -54,7 +60,7 @@ def settle_name(config: Config, console: Console) -> Config:
     path = config.runs_path / config.name
     if not (path / "config.yaml").is_file():
         return config
-    before = load_config(path / "config.yaml")
+    before = kept_config(path / "config.yaml")
     if RunFolder(path).ended.is_file():
         number = next(
             n for n in range(2, 10**6) if not (config.runs_path / f"{config.name}-{n}" / "config.yaml").is_file()
@@ -84,10 +90,11 @@ def prepare_data(config: Config, console: Console) -> PreparedData:
 
 
 @contextmanager
-def begun(config: Config, data: PreparedData, console: Console) -> Iterator[Run]:
+def begun(config: Config, data: PreparedData, console: Console, *, from_start: bool = False) -> Iterator[Run]:
     """The run's folder and allocation, with its lock held; what is there from before is gone on with.
 
-    A run that is finished when the block ends well is marked as ended: report and tracking are done too.
+    `from_start` lets a run begin at draw 0 again of which no checkpoint is left. A run that is finished when the
+    block ends well is marked as ended: report and tracking are done too.
     """
     folder = RunFolder(config.runs_path / config.name)
     with locked(folder):
@@ -104,6 +111,9 @@ def begun(config: Config, data: PreparedData, console: Console) -> Iterator[Run]
                 name = None if config.project is None else folder.name
                 journal.create(allocation, spec.to_dict(), project=config.project, name=name)
             run = Run(folder, config, data, journal)
+            if not run.finished:
+                position = settle_checkpoint(folder, journal, allocation, console, from_start=from_start)
+                run = dataclasses.replace(run, checkpoint=position)
             yield run
             if run.finished:
                 folder.ended.touch()
@@ -111,16 +121,11 @@ def begun(config: Config, data: PreparedData, console: Console) -> Iterator[Run]
 
 def _check_no_checkpoints(folder: RunFolder) -> None:
     """Checkpoints without their journal would go on with a policy that has forgotten everything."""
-    if newest_checkpoint(folder) is not None:
+    if CheckpointFolder(folder.path / "checkpoints", keep=1).positions():
         raise BadConfig(
             f"run '{folder.name}' has checkpoints but its journal is gone; put the journal back, "
             "or start another run with --set name=..."
         )
-
-
-def newest_checkpoint(folder: RunFolder) -> int | None:
-    """The draw that the newest checkpoint was taken at, None before the first."""
-    return max(CheckpointFolder(folder.path / "checkpoints", keep=1).positions(), default=None)
 
 
 def _about(config: Config, data: PreparedData) -> dict[str, Any]:
@@ -129,15 +134,16 @@ def _about(config: Config, data: PreparedData) -> dict[str, Any]:
 
 def _write_manifest(folder: RunFolder, data: PreparedData) -> None:
     """The data of a run are fixed when it begins: other volumes would make another stream."""
-    text = json.dumps(data.to_dict(), indent=1)
+    body = data.to_dict()
     if folder.manifest.is_file():
-        before = json.loads(folder.manifest.read_text()).get("digest")
-        if before != data.digest:
+        before = read_manifest(folder)
+        if before["digest"] != data.digest:
             raise BadConfig(
-                f"the data of run '{folder.name}' have changed since it began (digest {str(before)[:12]}, now "
-                f"{data.digest[:12]}); put the volumes back, or start another run with --set name=..."
+                f"the data of run '{folder.name}' have changed since it began: {changes(before, body)} (digest "
+                f"{before['digest'][:12]}, now {data.digest[:12]}); put the volumes back, or start another run with "
+                "--set name=..."
             )
         return
     partial = Path(f"{folder.manifest}.partial")
-    partial.write_text(text)
+    partial.write_text(json.dumps(body, indent=1))
     os.replace(partial, folder.manifest)

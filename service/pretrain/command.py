@@ -12,6 +12,7 @@ from service.pretrain import compare as comparison
 from service.pretrain.begin import Run, begun, prepare_data, settle_name
 from service.pretrain.console import Console
 from service.pretrain.dry_run import dry_run
+from service.pretrain.kept import kept_config
 from service.runs import find_run
 from trainers.volumes import PreparedData
 
@@ -25,6 +26,7 @@ class Request:
     resume: str | None = None
     dry_run: bool = False
     compare: str | None = None
+    from_start: bool = False
 
     @property
     def steers(self) -> bool:
@@ -66,11 +68,12 @@ def read_resumed(request: Request, resume: str) -> Config:
     """
     if request.config is None:
         folder = find_run(resume)
+        kept_config(folder.config)
         config = load_resumed(folder.config, request.overrides)
     else:
         config = load_config(request.config, request.overrides)
         folder = find_run(resume, config.runs_path)
-        before = load_config(folder.config)
+        before = kept_config(folder.config)
         config = config.model_copy(
             update={"name": before.name, "runs": before.runs, "tracking": _one_experiment(config)}
         )
@@ -92,7 +95,7 @@ def _run(config: Config, data: PreparedData, request: Request, console: Console)
     from service.pretrain.ending import tell
     from service.pretrain.session import train
 
-    with begun(config, data, console) as run, connected(config.ray):
+    with begun(config, data, console, from_start=request.from_start) as run, connected(config.ray):
         more = "" if request.compare is None else f" --compare {request.compare}"
         resume = f"{run.folder.path}{more}"
         result = train(run, console, resume=resume, steer=request.steers)

@@ -10,6 +10,7 @@ from pathlib import Path
 from service.config import Config
 from service.pretrain.console import Console
 from service.pretrain.lines import duration
+from trainers.loop.memory import memory_explained
 from trainers.volumes import scan
 from trainers.volumes.files import in_words
 
@@ -55,8 +56,9 @@ def measure(config: Config, cache_bytes: int) -> Estimate:
     threads = torch.get_num_threads()
     torch.set_num_threads(config.ray.threads_per_worker)
     try:
-        model = build_model(config.model, config.data.crop, config.seed).to(device)
-        step = _step_seconds(config, model, device)
+        with memory_explained(config.train, config.model, config.data.crop, config.ray.most_workers, str(device)):
+            model = build_model(config.model, config.data.crop, config.seed).to(device)
+            step = _step_seconds(config, model, device)
     finally:
         torch.set_num_threads(threads)
     steps = config.budget // config.train.global_batch

@@ -10,7 +10,7 @@ import ray
 
 from policies import Decision
 from service.actor import OwnerAddress, stop_actor
-from service.pretrain.begin import Run, newest_checkpoint
+from service.pretrain.begin import Run
 from service.pretrain.console import Console
 from service.pretrain.lines import mixture
 from service.pretrain.watch import Watch
@@ -90,10 +90,9 @@ def _fit(run: Run, address: OwnerAddress, tracker: _Tracking, console: Console, 
 
 
 def _where(run: Run, first: Decision) -> str:
-    position = newest_checkpoint(run.folder)
-    if position is None:
+    if run.checkpoint is None:
         return f"starts with {mixture(first.weights)} ({first.reason})"
-    return f"goes on from the checkpoint at draw {position:,}"
+    return f"goes on from the checkpoint at draw {run.checkpoint:,}"
 
 
 def _workers(run: Run) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -22,12 +23,13 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from trainers.loop.comm import Comm, broadcast_json
 from trainers.loop.ema import Ema
-from trainers.loop.errors import CheckpointFailed, ResumeRefused
-from trainers.loop.folder import CheckpointFolder, write_json
+from trainers.loop.errors import CheckpointFailed, CheckpointsDamaged, ResumeRefused
+from trainers.loop.folder import PARTS, CheckpointFolder, write_json
 from trainers.loop.job import TrainJob
 from trainers.loop.parallel import Learner
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+LONGEST_CAUSE = 200  # characters of what torch says, which may list every tensor
 _TENSORS = ("model", "ema", "optimizer")
 
 
@@ -44,7 +46,7 @@ class Checkpoints:
 
     def __init__(self, job: TrainJob, comm: Comm, learner: Learner, ema: Ema) -> None:
         self.job, self.comm, self.learner, self.ema = job, comm, learner, ema
-        self.folder = CheckpointFolder(job.checkpoint_dir, job.train.keep_checkpoints)
+        self.folder = CheckpointFolder(job.checkpoint_dir, job.train.keep_checkpoints, PARTS)
 
     def save(self, position: int, state: dict[str, Any], score: float | None) -> Path:
         """Write `state` (JSON) with model, average and optimiser; raises `CheckpointFailed` on all ranks alike."""
@@ -59,17 +61,19 @@ class Checkpoints:
     def load(self, say: Callable[[str], None]) -> Loaded | None:
         """Take up the newest intact checkpoint; None if there is none. `say` hears of damaged ones on rank 0.
 
-        Raises `ResumeRefused` if it belongs to a run with other data, seed, model or recipe.
+        Raises `ResumeRefused` if it belongs to a run with other data, seed, model or recipe, and
+        `CheckpointsDamaged` where there are some and none can be taken up: nothing begins at 0 by itself.
         """
-        position, damaged = self.folder.newest() if self.comm.rank == 0 else (None, [])
-        for sentence in damaged:
-            say(sentence)
-        position = broadcast_json(self.comm, position)
+        found = broadcast_json(self.comm, list(self.folder.newest()) if self.comm.rank == 0 else None)
+        position, damaged = found
         if position is None:
+            if damaged:
+                raise CheckpointsDamaged(str(self.folder.folder), damaged)
             return None
-        state = read_state(self.folder.path(position))
-        check_same(state["identity"], self.job.identity())
-        self._take(self.folder.path(position))
+        for sentence in damaged if self.comm.rank == 0 else ():
+            say(f"{sentence}; going on from the one at draw {position}")
+        path = self.folder.path(position)
+        state = self._take(path)
         if self.comm.rank == 0:
             self.folder.discard_after(position)
         return Loaded(position, state)
@@ -99,7 +103,21 @@ class Checkpoints:
             return (error.strerror if isinstance(error, OSError) else None) or str(error)
         return None
 
-    def _take(self, checkpoint: Path) -> None:
+    def _take(self, checkpoint: Path) -> dict[str, Any]:
+        """Load everything; what is whole and still does not fit was written by another program."""
+        try:
+            state = read_state(checkpoint)
+            check_same(state["identity"], self.job.identity())
+            self._take_tensors(checkpoint)
+        except (KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+            if isinstance(error, ResumeRefused):
+                raise
+            why = " ".join(str(error).split())[:LONGEST_CAUSE]
+            sentence = f"checkpoint {checkpoint} does not fit this program ({type(error).__name__}: {why})"
+            raise CheckpointsDamaged(str(self.folder.folder), [sentence]) from error
+        return state
+
+    def _take_tensors(self, checkpoint: Path) -> None:
         parts = {
             name: torch.load(checkpoint / f"{name}.pt", map_location="cpu", weights_only=True) for name in _TENSORS
         }

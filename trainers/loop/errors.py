@@ -49,6 +49,16 @@ class CheckpointFailed(RunStopped):
         super().__init__(f"cannot write a checkpoint in {folder}: {cause}; {last}. Free space there and resume")
 
 
+class CheckpointsDamaged(RunStopped):
+    """No checkpoint can be read, though there are some: put one back, or say that the run may begin again."""
+
+    def __init__(self, folder: str, damaged: Sequence[str]) -> None:
+        super().__init__(
+            f"no checkpoint in {folder} can be taken up: {'; '.join(damaged)}. Put one of them back from a copy, "
+            "or begin at draw 0 again with: isthmus pretrain --resume RUN --from-start"
+        )
+
+
 class ResumeRefused(RunStopped):
     """The checkpoints belong to another run: set the value back, or give the run another name."""
 
@@ -57,6 +67,10 @@ class ResumeRefused(RunStopped):
             f"cannot resume: {field} was {before} when the run was started and is {now} now; "
             "set it back, or start a run with another name"
         )
+
+
+class OutOfMemory(RunStopped):
+    """Batch, crop and model do not fit the memory: set what the sentence says, and resume."""
 
 
 class ScheduleDiffers(RuntimeError):

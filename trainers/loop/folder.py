@@ -11,13 +11,16 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trainers.faults import reach
 
 MANIFEST = "manifest.json"
+FORMAT = 1
+PARTS = ("state.json", "model.pt", "ema.pt", "optimizer.pt")
+"""What a checkpoint of a training run holds."""
 _PREFIX = "draw-"
 _HIDDEN = (".writing-", ".replaced-")
 
@@ -25,10 +28,10 @@ Writers = Mapping[str, Callable[[Path], None]]
 
 
 class CheckpointFolder:
-    """The checkpoints of one run. Written by one process (rank 0), read by all."""
+    """The checkpoints of one run. Written by one process (rank 0), read by all. `parts` have to be in each."""
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        self.folder, self.keep = folder, keep
+    def __init__(self, folder: Path, keep: int, parts: Sequence[str] = ()) -> None:
+        self.folder, self.keep, self.parts = folder, keep, parts
 
     def write(self, position: int, writers: Writers, score: float | None = None) -> Path:
         """Write the checkpoint at `position`; each writer makes one file. Returns its folder.
@@ -68,10 +71,10 @@ class CheckpointFolder:
         self._recover()
         damaged: list[str] = []
         for position in reversed(self.positions()):
-            fault = find_fault(self.path(position))
+            fault = find_fault(self.path(position), self.parts)
             if fault is None:
                 return position, damaged
-            damaged.append(f"checkpoint {self.path(position)} is damaged ({fault}); falling back to the one before it")
+            damaged.append(f"checkpoint {self.path(position)} is damaged ({fault})")
         return None, damaged
 
     def newest_name(self) -> str | None:
@@ -117,15 +120,31 @@ class CheckpointFolder:
                 shutil.rmtree(self.path(position), ignore_errors=True)
 
 
-def find_fault(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, or None if every file is as its manifest says."""
+def find_fault(checkpoint: Path, parts: Sequence[str] = ()) -> str | None:
+    """What is wrong with a checkpoint, or None if every file, `parts` among them, is as its manifest says."""
+    name = MANIFEST
     try:
-        files = json.loads((checkpoint / MANIFEST).read_text())["files"]
+        text = (checkpoint / MANIFEST).read_text()
+        if not text.strip():
+            return f"{MANIFEST} is empty"
+        manifest = json.loads(text)
+        if manifest["format"] != FORMAT:
+            return f"{MANIFEST} has format {manifest['format']!r}; this version reads {FORMAT}"
+        files = manifest["files"]
+        if missing := [part for part in parts if part not in files]:
+            return f"{MANIFEST} does not list {missing[0]}"
         for name, expected in files.items():
             if sha256_of(checkpoint / name) != expected:
-                return f"{name} does not match its SHA-256"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"{type(error).__name__}: {error}"
+                size = (checkpoint / name).stat().st_size
+                return f"{name} does not match its SHA-256" if size else f"{name} is empty"
+    except FileNotFoundError:
+        return f"{name} is missing"
+    except OSError as error:
+        return f"{name} cannot be read: {error.strerror or type(error).__name__}"
+    except KeyError as error:
+        return f"{MANIFEST} has no {error}"
+    except (ValueError, TypeError, AttributeError):
+        return f"{MANIFEST} is not what was written"
     return None
 
 

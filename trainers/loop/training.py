@@ -23,6 +23,7 @@ from trainers.loop.heldout import Examiner, HeldOutLosses
 from trainers.loop.job import TrainJob, TrainResult
 from trainers.loop.ledger import Ledger
 from trainers.loop.line import AdvisorLine
+from trainers.loop.memory import memory_of
 from trainers.loop.parallel import Learner
 from trainers.loop.progress import ProgressFile
 from trainers.loop.quarantine import Quarantine
@@ -52,6 +53,11 @@ def run(job: TrainJob, comm: Comm, on_checkpoint: OnCheckpoint | None = None) ->
     ValueError
         Where the job does not fit together.
     """
+    with memory_of(job, comm):
+        return _run(job, comm, on_checkpoint)
+
+
+def _run(job: TrainJob, comm: Comm, on_checkpoint: OnCheckpoint | None) -> TrainResult:
     training = Training(job, comm, on_checkpoint)
     finished = False
     try:

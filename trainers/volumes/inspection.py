@@ -16,8 +16,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from trainers.config.data import SPACING_RANGE_MM, DomainConfig
+from trainers.volumes import explanation
 from trainers.volumes.endings import stem
 from trainers.volumes.files import make_folder, sha256_of, write_atomic
+from trainers.volumes.header import Note
+from trainers.volumes.kinds import check_modality
 from trainers.volumes.places import Mask, foreground_box
 from trainers.volumes.privacy import scrub, subject_hash
 from trainers.volumes.readers import Array, Header, read_header, read_voxels
@@ -26,18 +29,19 @@ from trainers.volumes.records import digest_of
 from trainers.volumes.refused import Refused
 from trainers.volumes.sources import Source
 from trainers.volumes.subjects import canonical, is_nobody, is_sequence, near
+from trainers.volumes.tolerance import SPACING_TOLERANCE
 
 T = TypeVar("T")
 
 LONGEST_MM = 4000.0
 MOST_VOXELS = 2**31
-MESSAGE_LENGTH = 160
 IDENTITY = 2  # raised when the rules for who is in a file change, so that the index is asked anew
+LOOK_VERSION = 2  # of what a look tells apart; raising it looks at every file again
 
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """One frame: hash of its voxels and geometry, foreground voxels and the box around them, or what is wrong."""
+    """One frame: hash of its shape and voxels, foreground voxels and the box around them, or what is wrong."""
 
     number: int
     voxels: str = ""
@@ -54,7 +58,9 @@ class Finding:
     `subject` is a hash, `label` the file's name with the subject blotted out where it came from
     elsewhere than that very name. `same` holds hashes of which any that two findings share makes them one
     person's, `near` one that makes them perhaps one person's; `rule` says where the subject came from, and
-    `nobody` that an id which stands for nobody was passed over.
+    `nobody` that an id which stands for nobody was passed over. `notes` are what a person should hear of although
+    the file is used, `reading` says how it is read other than as it stands, `passing` that another look may find it
+    good.
     """
 
     subject: str
@@ -70,10 +76,19 @@ class Finding:
     frames: tuple[Frame, ...] = ()
     value: str = ""
     cause: str = ""
+    notes: tuple[Note, ...] = ()
+    reading: str = ""
+    passing: bool = False
+
+    @property
+    def content(self) -> str:
+        """What the voxels depend on before preprocessing: the file, and how it is read."""
+        return f"{self.sha256} {self.reading}" if self.reading else self.sha256
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Finding:
         values = {**body, **{name: tuple(body[name]) for name in ("shape", "spacing", "same")}}
+        values["notes"] = tuple((value, cause) for value, cause in body["notes"])
         return cls(**{**values, "frames": tuple(_frame(frame) for frame in body["frames"])})
 
 
@@ -83,32 +98,36 @@ def _frame(body: Mapping[str, Any]) -> Frame:
 
 def inspect(source: Source, domain: DomainConfig, cache: Path) -> Finding:
     """The finding for a source, from the index if the files have not changed since."""
-    folder = make_folder(cache / "index")
+    index = make_folder(cache / "index")
     if source.fault:
         return _refused(source, Refused("", source.fault))
     try:
-        file = folder / f"{_index_key(source, domain)}.json"
-        if file.exists():
-            return Finding.from_dict(json.loads(file.read_text()))
+        file = index / f"{_index_key(source, domain)}.json"
     except FileNotFoundError:
         return _refused(source, Refused("", "there is no such file"))
-    except (ValueError, KeyError, TypeError):
-        pass  # an index entry of another version: look again
+    except OSError as error:
+        return _refused(source, explain(error, source))
+    known = _known(file)
+    if known is not None:
+        return known
     finding = _look(source, domain)
-    write_atomic(file, json.dumps(dataclasses.asdict(finding)).encode())
+    if not finding.passing:
+        write_atomic(file, json.dumps(dataclasses.asdict(finding)).encode())
     return finding
+
+
+def _known(file: Path) -> Finding | None:
+    """What the index holds; None where it holds nothing, is damaged, or of another version: look again."""
+    try:
+        return Finding.from_dict(json.loads(file.read_text()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def explain(error: Exception, source: Source) -> Refused:
     """Any error of a reader as a refusal, without folders, and without what DICOM errors may quote."""
-    if isinstance(error, Refused):
-        return error
-    text = f"{type(error).__name__}: {error}".split("\n")[0]
-    if source.format == "dicom" and not isinstance(error, RuntimeError | OSError):
-        text = type(error).__name__
-    for folder in sorted({str(f.parent) for f in (source.path, *source.files)}, key=len, reverse=True):
-        text = text.replace(folder + "/", "").replace(folder, "")
-    return Refused(text[:MESSAGE_LENGTH], "it cannot be read; it is cut short, damaged or packed in an unknown way")
+    folders = {file.parent for file in (source.path, *source.files)}
+    return explanation.explain(error, folders, secret=source.format == "dicom")
 
 
 def _look(source: Source, domain: DomainConfig) -> Finding:
@@ -116,6 +135,7 @@ def _look(source: Source, domain: DomainConfig) -> Finding:
     try:
         header = read_header(source.format, source.files)
         _check_geometry(header)
+        check_modality(header.modality, domain.kind)
         count = header.frames if domain.frames == "all" else 1
         frames = tuple(_look_at(source, domain, header, number) for number in range(count))
         return dataclasses.replace(
@@ -125,16 +145,27 @@ def _look(source: Source, domain: DomainConfig) -> Finding:
             spacing=_in_order(header.spacing, header),
             dtype=header.dtype,
             frames=frames,
+            notes=(*header.notes, *_unused(header, domain)),
+            reading=header.reading,
         )
     except Exception as error:
         return _refused(source, explain(error, source), header)
 
 
+def _unused(header: Header, domain: DomainConfig) -> list[Note]:
+    if header.frames == 1 or domain.frames == "all":
+        return []
+    cause = "a 4D file, of which the first frame is used; set frames: all to use them all"
+    return [(f"{header.frames} frames", cause)]
+
+
 def _refused(source: Source, refused: Refused, header: Header | None = None) -> Finding:
     found = _identity(source, header)
-    # The library's own words may quote the file's name: blot it out as in the label.
-    value = refused.value.replace(source.path.name, found.label)
-    return dataclasses.replace(found, value=value, cause=refused.cause)
+    label = scrub(found.label, list(refused.names))
+    # What was found may quote names of files: blot the subject out as in the label.
+    value = scrub(refused.value.replace(source.path.name, label), list(refused.names))
+    value = scrub(value, [] if source.rule == "name" else [source.subject])
+    return dataclasses.replace(found, label=label, value=value, cause=refused.cause, passing=refused.passing)
 
 
 def _in_order(values: Sequence[T], header: Header) -> tuple[T, ...]:
@@ -172,11 +203,11 @@ def _identity(source: Source, header: Header | None) -> Finding:
 
 def _check_geometry(header: Header) -> None:
     spacing = header.spacing
-    text = " x ".join(f"{mm:.4g}" for mm in spacing) + " mm"
+    text = " x ".join(f"{mm:.4g}" for mm in spacing) + " mm" + (f", {header.reading}" if header.reading else "")
     low, high = SPACING_RANGE_MM
     if not np.isfinite(header.affine).all() or abs(np.linalg.det(header.affine[:3, :3])) < 1e-12:
         raise Refused(f"spacing {text}", "the header gives no usable place in space; mend its affine")
-    if not all(low <= mm <= high for mm in spacing):
+    if not all(low * (1 - SPACING_TOLERANCE) <= mm <= high * (1 + SPACING_TOLERANCE) for mm in spacing):
         raise Refused(f"spacing {text}", f"the header's spacing is outside {low} to {high} mm; mend the header")
     if np.prod(header.shape, dtype=float) > MOST_VOXELS:
         raise Refused(
@@ -189,13 +220,13 @@ def _check_geometry(header: Header) -> None:
 
 def _look_at(source: Source, domain: DomainConfig, header: Header, number: int) -> Frame:
     """Voxels of one frame: finite, not constant, with something in the foreground."""
-    voxels, _ = read_voxels(source.format, source.files, number)
+    voxels, _ = read_voxels(source.format, source.files, number, whole=number == 0)
     try:
         foreground = _foreground(voxels, domain)
     except Refused as refused:
         return Frame(number, value=refused.value, cause=refused.cause)
     digest = hashlib.sha256(np.ascontiguousarray(voxels, dtype="<f4").data)
-    digest.update(repr((header.shape, [round(mm, 3) for mm in header.spacing])).encode())
+    digest.update(repr(header.shape).encode())
     extents = tuple(high - low for low, high in foreground_box(foreground))
     return Frame(number, digest.hexdigest(), int(foreground.sum()), _in_order(extents, header))
 
@@ -221,5 +252,5 @@ def _index_key(source: Source, domain: DomainConfig) -> str:
     stats = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in source.files or (source.path,)]
     clip = [s for s in recipe_of(domain) if s["step"] in ("window", "percentiles")]
     who = [source.subject, source.person, source.also, source.rule, source.nobody, source.dataset, IDENTITY]
-    asked = [who, source.fault, domain.frames, clip, VERSION]
+    asked = [who, source.fault, domain.frames, domain.kind, clip, VERSION, LOOK_VERSION]
     return digest_of([str(source.path), stats, asked])[:24]

@@ -79,12 +79,12 @@ def _fill(config: DataConfig, found: Scan, progress: Progress | None) -> tuple[S
 def _cached(config: DataConfig, item: Item) -> Cached:
     """The cached volume of an item, preprocessed now if need be; `Refused` if that fails."""
     steps = recipe_of(config.domains[item.domain])
-    assert item.key == cache_key(item.finding.sha256, item.frame.number, steps, config.dtype)
+    assert item.key == cache_key(item.finding.content, item.frame.number, steps, config.dtype)
     known = find_cached(config.cache_path, item.key)
     if known is not None:
         return known
     try:
-        processed = execute(steps, *read_voxels(item.source.format, item.source.files, item.frame.number))
+        processed = execute(steps, *read_voxels(item.source.format, item.source.files, item.frame.number, whole=False))
     except Exception as error:
         raise explain(error, item.source) from None
     return store(config.cache_path, item.key, processed, config.dtype)

@@ -67,12 +67,22 @@ def preprocess(path: str | Path, domain: DomainConfig | Sequence[Step], *, frame
     steps = recipe_of(domain) if isinstance(domain, DomainConfig) else domain
     kind, files = list_files(Path(path))
     try:
+        return execute(steps, *_frame(kind, files, frame)).voxels[np.newaxis]
+    except Refused as refused:
+        raise BadData(f"{path}: {refused.cause} (found: {refused.value})") from None
+
+
+def _frame(kind: str, files: tuple[Path, ...], frame: int) -> tuple[Array, Affine]:
+    """A frame as it is read; whatever a reader raises is a refusal."""
+    from trainers.volumes.explanation import explain
+
+    try:
         frames = read_header(kind, files).frames
         if not 0 <= frame < frames:
             raise Refused(f"frame {frame}", f"it has frames 0 to {frames - 1}")
-        return execute(steps, *read_voxels(kind, files, frame)).voxels[np.newaxis]
-    except Refused as refused:
-        raise BadData(f"{path}: {refused.cause} (found: {refused.value})") from None
+        return read_voxels(kind, files, frame)
+    except Exception as error:
+        raise explain(error, []) from None
 
 
 def execute(steps: Sequence[Step], voxels: Array, affine: Affine) -> Processed:

@@ -188,6 +188,8 @@ def _judge(
 
     if finding.cause:
         return refuse(shown, finding.value, finding.cause)
+    notes = [Problem(source.domain, shown, *note, "warning", str(source.path)) for note in finding.notes]
+    problems.extend(notes)
     out_shape = resampled_shape(finding, domain)
     text = "x".join(map(str, out_shape)) + " voxels after resampling"
     smallest = [max(4, extent // 4) for extent in config.crop]
@@ -209,7 +211,7 @@ def _judge(
                 frame=frame,
                 subject=finding.subject,
                 name=name,
-                key=cache_key(finding.sha256, frame.number, steps, config.dtype),
+                key=cache_key(finding.content, frame.number, steps, config.dtype),
                 out_shape=out_shape,
                 crops=_estimate(finding, frame, out_shape, config.crop),
             )

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainers.config.text import NoText, read_text
 from trainers.volumes.errors import BadData
 from trainers.volumes.locations import expand
 
@@ -72,17 +73,11 @@ def _rows(domain: str, table: Path) -> Iterator[Row]:
 
 def _text(where: str, table: Path) -> str:
     try:
-        content = table.read_bytes()
+        return read_text(table, utf16=True)
     except OSError as error:
         raise BadData(f"{where} cannot be read ({error.strerror}); give the right to read it") from None
-    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-    try:
-        return content.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise BadData(
-            f"{where}: line {line} is not UTF-8 (byte 0x{content[error.start]:02x}); save the table as CSV UTF-8"
-        ) from None
+    except NoText as error:
+        raise BadData(f"{where.split(':')[0]}: {error}") from None
 
 
 def _check_columns(where: str, columns: list[str]) -> None:

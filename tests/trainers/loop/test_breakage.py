@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.trainers.loop.runs import assert_same_end, recording, run_until
 from trainers.loop import (
@@ -19,6 +21,8 @@ from trainers.loop import (
     run,
 )
 from trainers.loop.checkpoint import _Disk
+from trainers.loop.errors import CheckpointsDamaged
+from trainers.loop.folder import sha256_of
 from trainers.loop.training import Training
 
 
@@ -70,8 +74,36 @@ def test_a_damaged_checkpoint_is_passed_over(undisturbed, make_job, monkeypatch,
     newest.write_bytes(newest.read_bytes()[:-1])
     result = run(job, LocalComm())
     assert result.resumed_from == 160
-    assert "model.pt does not match its SHA-256" in caplog.text
+    assert "model.pt does not match its SHA-256); going on from the one at draw 160" in caplog.text
     assert_same_end(undisturbed[0], job)
+
+
+def test_where_every_checkpoint_is_damaged_nothing_begins_at_0(make_job):
+    job = make_job(keep_checkpoints=1)
+    run(job, LocalComm())
+    for checkpoint in job.checkpoint_dir.iterdir():
+        (checkpoint / "ema.pt").unlink()
+    with pytest.raises(CheckpointsDamaged, match=r"draw-0+320 is damaged \(ema\.pt is missing\).*--from-start"):
+        run(job, LocalComm())
+    assert list(job.checkpoint_dir.iterdir())
+
+
+@pytest.mark.parametrize("harm", ["state", "tensors", "shape"])
+def test_a_whole_checkpoint_of_another_program_is_one_sentence(make_job, harm):
+    job = make_job(keep_checkpoints=1)
+    run(job, LocalComm())
+    checkpoint = job.checkpoint_dir / f"draw-{job.budget:012d}"
+    if harm == "state":
+        (checkpoint / "state.json").write_text("{}")
+    elif harm == "tensors":
+        (checkpoint / "ema.pt").write_bytes(b"no tensors")
+    else:
+        torch.save({"mask_token": torch.zeros(3)}, checkpoint / "model.pt")
+    manifest = json.loads((checkpoint / "manifest.json").read_text())
+    manifest["files"] = {name: sha256_of(checkpoint / name) for name in manifest["files"]}
+    (checkpoint / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointsDamaged, match=r"draw-0+320 does not fit this program"):
+        run(job, LocalComm())
 
 
 @pytest.mark.parametrize(

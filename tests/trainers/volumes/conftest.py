@@ -55,8 +55,23 @@ def write_nrrd(file, voxels, directions=None, space="left-posterior-superior", *
     return file
 
 
-def dicom(folder, voxels, *, patient="DOE-4711", series=None, number=1, gap=3.0, name="x", places=None, colour=False):
-    """`voxels` are (columns, rows, slices); one file a slice, stored in shuffled order."""
+def dicom(
+    folder,
+    voxels,
+    *,
+    patient="DOE-4711",
+    series=None,
+    number=1,
+    gap=3.0,
+    name="x",
+    places=None,
+    colour=False,
+    tags=None,
+):
+    """`voxels` are (columns, rows, slices); one file a slice, stored in shuffled order.
+
+    `tags` replaces attributes: a value for all slices, or a function of the slice's number; None removes one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     uid = series or generate_uid()
     order = np.random.default_rng(0).permutation(voxels.shape[2])
@@ -77,6 +92,12 @@ def dicom(folder, voxels, *, patient="DOE-4711", series=None, number=1, gap=3.0,
         data.RescaleSlope, data.RescaleIntercept = 1, -1024
         plane = (voxels[..., k].T + 1024).astype("<i2")
         data.PixelData = (np.stack([plane] * 3, axis=-1) if colour else plane).tobytes()
+        for tag, value in (tags or {}).items():
+            value = value(k) if callable(value) else value
+            if value is None:
+                delattr(data, tag)
+            else:
+                setattr(data, tag, value)
         data.save_as(folder / f"{name}{order[k]:03d}.dcm", enforce_file_format=True)
     return folder
 
