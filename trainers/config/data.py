@@ -223,9 +223,6 @@ class DataConfig(Strict):
 
     @model_validator(mode="after")
     def _check_domains(self) -> DataConfig:
-        for name in self.domains:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", name):
-                raise ValueError(f"domain name {name!r} will not do; use letters, digits, '_', '-' and '.'")
         check_domains([domain.policy_domain(name) for name, domain in self.domains.items()])
         return self
 
