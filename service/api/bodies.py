@@ -41,7 +41,9 @@ class DomainRecord(Limits):
 
 
 # Tags of a union show up in the place of an error; `problems` takes them out again.
-OneDomain = Annotated[Annotated[DomainName, Tag("name")] | Annotated[DomainRecord, Tag("record")], Discriminator(_record)]
+OneDomain = Annotated[
+    Annotated[DomainName, Tag("name")] | Annotated[DomainRecord, Tag("record")], Discriminator(_record)
+]
 Domains = Annotated[
     Annotated[list[OneDomain], Field(min_length=1, max_length=MOST_DOMAINS), Tag("several")]
     | Annotated[dict[DomainName, Limits], Field(min_length=1, max_length=MOST_DOMAINS), Tag("by name")],

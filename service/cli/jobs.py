@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -23,7 +24,7 @@ STOP_WAIT_SECONDS = 120.0
 def send(order: Order) -> None:
     """Submit, and say where to look from now on."""
     sent = submit(order)
-    at = "" if order.address is None else f" --address {order.address}"
+    at = "" if order.address is None else f" {shlex.join(['--address', order.address])}"
     print(f"job {sent.job} trains run '{sent.run}' at {sent.url}; it goes on without this machine")
     print(f"isthmus logs {sent.job} --follow{at}")
     print(f"isthmus stop {sent.job}{at}          # submitting again goes on where it was")

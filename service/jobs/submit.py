@@ -16,6 +16,7 @@ from service.jobs.jobs import PROJECT, RUN, VERSION, Cluster
 from service.jobs.package import CONFIG, pack
 from service.jobs.registering import registered
 from service.pretrain import compare as comparison
+from service.urls import has_secret, hidden
 
 STOP_SECONDS = 90  # Ray's default of 3 would kill a run before its tracker has sent what it holds
 
@@ -97,9 +98,23 @@ def checked(order: Order) -> Config:
     settings = [f"{key}={value}" for key, value in given.items() if value is not None]
     config = load_config(order.config, [*order.overrides, *settings], root=order.root)
     config.check_model()
+    _check_secrets(config)
     if order.compare is not None:
         comparison.check_policy_name(order.compare, config)
     return config
+
+
+def _check_secrets(config: Config) -> None:
+    """A job's files lie in Ray's store, where whoever may list jobs can read them."""
+    for key, url, variable in (
+        ("store", config.store, "ISTHMUS_STORE"),
+        ("tracking.uri", config.tracking.uri, "ISTHMUS_TRACKING"),
+    ):
+        if url is not None and has_secret(url):
+            raise BadJob(
+                f"{key} is '{hidden(url)}' with its password, which a job's files would show to others; "
+                f"write {key}: ${variable}, and set {variable} in the environment of the cluster's nodes"
+            )
 
 
 def packed(config: Config, scratch: Path) -> tuple[dict[str, Any], str]:
