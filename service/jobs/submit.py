@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from service.config import Config, load_config, save_config
+from service.jobs.entry import SCRIPT
 from service.jobs.errors import BadJob
 from service.jobs.jobs import PROJECT, RUN, VERSION, Cluster
 from service.jobs.package import CONFIG, pack
@@ -37,7 +38,8 @@ class Order:
 
     `root` is the folder, as the cluster sees it, that relative paths of the configuration start at;
     `attempts` how often the run is begun anew inside its job; `service` the address of an `isthmus serve`
-    on the run's store; `python` the cluster's interpreter.
+    on the run's store; `python` an interpreter of the nodes, by default the one that Ray runs in there;
+    `requirements` a file of packages that Ray is to install for the job.
     """
 
     config: Path
@@ -49,7 +51,8 @@ class Order:
     attempts: int = 1
     compare: str | None = None
     service: str | None = None
-    python: str = "python"
+    python: str | None = None
+    requirements: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +78,9 @@ def submit(order: Order) -> Sent:
     """
     config = checked(order)
     seen = None if order.service is None else registered(order.service, config)
+    brought(order.requirements)
     cluster = Cluster(order.address)
+    cluster.check_version()
     busy = cluster.active(config.name, config.project or "")
     if busy is not None:
         raise BadJob(
@@ -85,6 +90,7 @@ def submit(order: Order) -> Sent:
     job = f"{config.name}-{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory(prefix="isthmus-job-") as scratch:
         environment, version = packed(config, Path(scratch))
+        environment |= brought(order.requirements)
         metadata = {RUN: config.name, PROJECT: config.project or "", VERSION: version}
         cluster.send(entrypoint(order), environment, metadata, job)
     return Sent(job, config.name, cluster.url, config, seen)
@@ -126,8 +132,24 @@ def packed(config: Config, scratch: Path) -> tuple[dict[str, Any], str]:
     return {"working_dir": str(archive), "env_vars": variables}, version
 
 
+def brought(requirements: Path | None) -> dict[str, Any]:
+    """The packages that Ray installs for the job, in an environment of its own over that of the nodes."""
+    if requirements is None:
+        return {}
+    try:
+        lines = [line.split(" #")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise BadJob(f"--requirements {requirements} cannot be read: {why}; give a file of lines for pip") from None
+    packages = [line for line in lines if line and not line.startswith("#")]
+    if not packages:
+        raise BadJob(f"--requirements {requirements} names no package; give a file of lines for pip, or leave it out")
+    return {"pip": {"packages": packages, "pip_check": False}}
+
+
 def entrypoint(order: Order) -> str:
     """The shell line of the job; its code is on PYTHONPATH, a console script of it would not be on PATH."""
-    words = [order.python, "-m", "service.jobs.inside", CONFIG, "--attempts", str(order.attempts)]
+    start = ["sh", SCRIPT] if order.python is None else [order.python, "-m", "service.jobs.entry"]
+    words = [*start, CONFIG, "--attempts", str(order.attempts)]
     words += [] if order.compare is None else ["--compare", order.compare]
     return shlex.join(words)
