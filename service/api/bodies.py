@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from policies import Domain, LossReport
-from policies.records.names import LONGEST_NAME, PATTERN, RULE
+from policies.records.names import LONGEST_NAME, PATTERN, RULE, check_apart
 from service.api.fields import MOST_DOMAINS, Amount, Body, ByName, Draws, Name, Option, Position, Share, Text
 
 Objective = Literal["mean_log", "mean_excess", "worst_excess"]
@@ -62,7 +62,9 @@ def read_domains(
         records = [{"name": name, **limits.model_dump()} for name, limits in given.items()]
     else:
         records = [{"name": one} if isinstance(one, str) else one.model_dump() for one in given]
-    return tuple(Domain.from_dict(one) if one["name"] in known else Domain(**one) for one in records)
+    domains = tuple(Domain.from_dict(one) if one["name"] in known else Domain(**one) for one in records)
+    check_apart(domain.name for domain in domains)
+    return domains
 
 
 class NewAllocation(Body):

@@ -15,6 +15,7 @@ from service.jobs.server import answering, connect
 
 RUN, PROJECT, VERSION = "isthmus_run", "isthmus_project", "isthmus_version"  # keys of a job's metadata
 LONGEST = 500  # characters of a cause
+NOT_STARTED = {126: "cannot be run", 127: "is not there"}  # exit codes of a shell
 ACTIVE = ("PENDING", "RUNNING")
 
 
@@ -34,7 +35,7 @@ class Job:
     @property
     def why(self) -> str:
         """Why it ended badly, in one sentence; empty where it did not."""
-        return "" if self.active or self.status in ("SUCCEEDED", "STOPPED") else cause(self.message)
+        return "" if self.active or self.status in ("SUCCEEDED", "STOPPED") else cause(self.message, self.exit_code)
 
     @property
     def active(self) -> bool:
@@ -118,9 +119,13 @@ def _job(details: Any) -> Job:
     )
 
 
-def cause(message: str) -> str:
+def cause(message: str, exit_code: int | None = None) -> str:
     """The line of a job's last words that names the cause: ours if there is one, else the last of a traceback."""
     lines = [line.strip() for line in message.replace("\r", "\n").splitlines() if line.strip()]
+    if exit_code in NOT_STARTED:
+        begun = next((line.partition(": ")[2] for line in lines if line.startswith("Running entrypoint")), "")
+        what = begun.split(" ")[0] or "what the job runs"
+        return f"{what} {NOT_STARTED[exit_code]} on the node; submit with --python and the path of its Python there"
     ours = [line for line in lines if line.startswith("isthmus: ")]
     if ours:
         return ours[-1].removeprefix("isthmus: ")[:LONGEST]

@@ -103,8 +103,8 @@ def checked(order: Order) -> Config:
     given = {"name": order.name, "project": order.project}
     settings = [f"{key}={value}" for key, value in given.items() if value is not None]
     config = load_config(order.config, [*order.overrides, *settings], root=order.root)
-    config.check_model()
     _check_secrets(config)
+    config.check_model()
     if order.compare is not None:
         comparison.check_policy_name(order.compare, config)
     return config
