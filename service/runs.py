@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from service.config import BadConfig, Config
+from service.config.load import SECRETS
 from service.journal.names import allocation_id
+from service.urls import BadUrl, expanded, is_hidden, sqlite_url
 
 _LOCK = ".lock"
 
@@ -48,7 +49,7 @@ class RunFolder:
 
     def store(self, config: Config) -> str:
         """URL of the journal: the configuration's, or a file in this folder."""
-        return store_url(config.store) if config.store else f"sqlite:///{self.path / 'journal.db'}"
+        return store_url(config.store) if config.store else sqlite_url(self.path / "journal.db")
 
 
 def run_allocation(config: Config, name: str) -> str:
@@ -57,11 +58,16 @@ def run_allocation(config: Config, name: str) -> str:
 
 
 def store_url(text: str) -> str:
-    """A store's URL with environment variables in place; `BadConfig` where one of them is not set."""
-    missing = [name for name in re.findall(r"\$\{?(\w+)", text) if not os.environ.get(name)]
-    if missing:
-        raise BadConfig(f"store is {text!r} and {missing[0]} is not set here; set it to the URL of the store")
-    return os.path.expandvars(text)
+    """A store's URL with environment variables in place; `BadConfig` where one is not set, or its password is not."""
+    if is_hidden(text):
+        raise BadConfig(
+            f"store is '{text}' and its password is not here ({SECRETS} of the run cannot be read); give it again by "
+            "--set store=..., or by a variable, as $ISTHMUS_STORE"
+        )
+    try:
+        return expanded(text, "store")
+    except BadUrl as error:
+        raise BadConfig(f"{error} to the URL of the store") from None
 
 
 def find_run(run: str | Path, runs: Path | None = None) -> RunFolder:

@@ -47,7 +47,8 @@ def main() -> int:
 def _rank(rank: int, ranks: int, folder: Path) -> None:
     device = torch.device("cuda", rank)
     torch.cuda.set_device(device)
-    dist.init_process_group("nccl", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=ranks)
+    store = dist.FileStore(str(folder / "meeting"), ranks)  # type: ignore[attr-defined]
+    dist.init_process_group("nccl", store=store, rank=rank, world_size=ranks)
     comm = DistComm(device)
     try:
         _check(folder, comm)

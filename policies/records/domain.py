@@ -9,6 +9,7 @@ from typing import Any
 
 from policies.records.checks import MOST, number
 from policies.records.errors import BadSetup
+from policies.records.names import RecordedName, check_apart, check_name
 
 _NUMBERS = ("pool", "cost", "max_epochs", "min_share", "max_share")
 _MAY_BE_NONE = ("pool", "max_epochs")
@@ -21,7 +22,8 @@ class Domain:
     Parameters
     ----------
     name:
-        Unique among the domains of an allocation.
+        Unique among the domains of an allocation, also without regard to case: 1 to 64 letters, digits, '_', '-' and
+        '.', beginning with a letter or a digit.
     pool:
         Distinct draws before the domain repeats itself; None means endless.
     cost:
@@ -50,8 +52,7 @@ class Domain:
     group: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise BadSetup(f"domain name is {self.name!r}; it must be a non-empty string")
+        check_name(self.name)
         if self.group is not None and not isinstance(self.group, str):
             raise BadSetup(f"group of '{self.name}' is {self.group!r}; it must be a string, or None")
         for field in _NUMBERS:
@@ -90,16 +91,18 @@ class Domain:
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Domain:
+        """A domain as `to_dict` wrote it, whatever the rule for names was then."""
         fields = {field.name for field in dataclasses.fields(cls)}
         unknown = [name for name in body if name not in fields]
         if unknown or "name" not in body:
             wrong = f"has no field {unknown[0]!r}" if unknown else "needs a name"
             raise BadSetup(f"a domain {wrong}; its fields are {', '.join(sorted(fields))}")
-        return cls(**body)
+        name = body["name"]
+        return cls(**{**body, "name": RecordedName(name) if isinstance(name, str) and name else name})
 
 
 def check_domains(domains: Sequence[Domain]) -> tuple[Domain, ...]:
-    """The domains as a tuple; `BadSetup` if there are none, two share a name, or bounds cannot be met."""
+    """The domains as a tuple; `BadSetup` if there are none, two share a name or series, or bounds cannot be met."""
     if not isinstance(domains, Iterable):
         raise BadSetup(f"domains is {domains!r}; give a list of them")
     domains = tuple(domains)
@@ -113,6 +116,7 @@ def check_domains(domains: Sequence[Domain]) -> tuple[Domain, ...]:
         if domain.name in seen:
             raise BadSetup(f"domain '{domain.name}' is given twice; names must be unique")
         seen.add(domain.name)
+    check_apart(domain.name for domain in domains)
     lowest, highest = math.fsum(d.min_share for d in domains), math.fsum(d.max_share for d in domains)
     if lowest > 1 + 1e-9:
         raise BadSetup(f"the min_share values sum to {lowest:.6g}; they must sum to at most 1")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 from starlette.concurrency import run_in_threadpool
 
 from policies import BadSetup
+from policies.records import check_apart, check_name
 from service.api.answers import Answer
 from service.api.bodies import NewAllocation, read_domains
 from service.api.documents import CREATED, LISTED, STATUS, answers
@@ -25,8 +26,8 @@ Id = Annotated[str, Path(json_schema_extra={"pattern": "^a-[0-9a-f]{16}$"}, desc
 @router.post("", responses=answers(201, CREATED, 200, 409, writes=True), status_code=201)
 async def create(body: NewAllocation, call: Reporter) -> Answer:
     """Begin an allocation. The same body again answers 200 with the same id; another body under the name is a 409."""
-    spec = await run_in_threadpool(_spec, body, call.token.project)
     project, id = call.token.project, allocation_id(call.token.project, body.name)
+    spec = await run_in_threadpool(_spec, body, project, call.service.journal, id)
     most = call.service.settings.allocations
     found = await call.ask("create", id, spec.to_dict(), project, body.name, most)
     fresh = found.pop("fresh")
@@ -85,11 +86,17 @@ def _item(entry: Entry, position: int) -> dict[str, Any]:
     }
 
 
-def _spec(body: NewAllocation, project: str) -> Spec:
-    """What the owner will be made from; raises `BadSetup` where no policy can be made from it."""
+def _spec(body: NewAllocation, project: str, journal: Journal, id: str) -> Spec:
+    """What the owner will be made from; raises `BadSetup` where no policy can be made from it.
+
+    An allocation that is there keeps the names it was begun with, also those that a new one may not have.
+    """
     values = body.model_dump(exclude={"domains", "name"})
     about = {"name": body.name, "project": project}
-    spec = Spec(domains=read_domains(body.domains), about=about, **values)
+    known = {domain["name"] for domain in journal.spec(id)["domains"]} if journal.exists(id) else set()
+    spec = Spec(domains=read_domains(body.domains, known), about=about, **values)
+    if not known:
+        _check_targets(spec)
     try:
         spec.build().propose()
     except BadSetup:
@@ -97,3 +104,10 @@ def _spec(body: NewAllocation, project: str) -> Spec:
     except Exception as error:  # an option of the wrong kind may break anything in a policy
         raise BadSetup(f"policy '{body.policy}' cannot be made from this: {type(error).__name__}: {error}") from error
     return spec
+
+
+def _check_targets(spec: Spec) -> None:
+    """Names of targets follow the rule for domains, with which they share the series."""
+    for name in spec.targets or {}:
+        check_name(name, "target")
+    check_apart([*(domain.name for domain in spec.domains), *(spec.targets or {})])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from policies import Domain, LossReport
+from policies.records.names import LONGEST_NAME, PATTERN, RULE, check_apart
 from service.api.fields import MOST_DOMAINS, Amount, Body, ByName, Draws, Name, Option, Position, Share, Text
 
 Objective = Literal["mean_log", "mean_excess", "worst_excess"]
@@ -15,6 +17,10 @@ MOST_REPORTS = 1000
 
 def _record(value: Any) -> str:
     return "name" if isinstance(value, str) else "record"
+
+
+# The rule itself is `Domain`'s, so that an allocation from before it is still found under its names.
+DomainName = Annotated[Name, Field(description=RULE, json_schema_extra={"pattern": PATTERN, "maxLength": LONGEST_NAME})]
 
 
 class Limits(Body):
@@ -31,23 +37,34 @@ class Limits(Body):
 class DomainRecord(Limits):
     """A source of volumes that is mixed as one."""
 
-    name: Name
+    name: DomainName
 
 
 # Tags of a union show up in the place of an error; `problems` takes them out again.
-OneDomain = Annotated[Annotated[Name, Tag("name")] | Annotated[DomainRecord, Tag("record")], Discriminator(_record)]
+OneDomain = Annotated[
+    Annotated[DomainName, Tag("name")] | Annotated[DomainRecord, Tag("record")], Discriminator(_record)
+]
 Domains = Annotated[
     Annotated[list[OneDomain], Field(min_length=1, max_length=MOST_DOMAINS), Tag("several")]
-    | Annotated[dict[Name, Limits], Field(min_length=1, max_length=MOST_DOMAINS), Tag("by name")],
+    | Annotated[dict[DomainName, Limits], Field(min_length=1, max_length=MOST_DOMAINS), Tag("by name")],
     Discriminator(lambda value: "by name" if isinstance(value, dict) else "several"),
 ]
 
 
-def read_domains(given: list[str | DomainRecord] | dict[str, Limits]) -> tuple[Domain, ...]:
-    """The records that a list of names or records, or a mapping by name, stands for; raises `BadSetup`."""
+def read_domains(
+    given: list[str | DomainRecord] | dict[str, Limits], known: Collection[str] = ()
+) -> tuple[Domain, ...]:
+    """The records that a list of names or records, or a mapping by name, stands for; raises `BadSetup`.
+
+    `known` are names that the allocation has already: they stay, whatever the rule for new ones is.
+    """
     if isinstance(given, dict):
-        return tuple(Domain(name=name, **limits.model_dump()) for name, limits in given.items())
-    return tuple(Domain(one) if isinstance(one, str) else Domain(**one.model_dump()) for one in given)
+        records = [{"name": name, **limits.model_dump()} for name, limits in given.items()]
+    else:
+        records = [{"name": one} if isinstance(one, str) else one.model_dump() for one in given]
+    domains = tuple(Domain.from_dict(one) if one["name"] in known else Domain(**one) for one in records)
+    check_apart(domain.name for domain in domains)
+    return domains
 
 
 class NewAllocation(Body):

@@ -27,8 +27,9 @@ def plan(id: Id, body: Plan, call: Reader) -> Answer:
     call.entry(id)
     with call.service.thinking():
         story = read_story(call.service.journal, id)
-        known = None if body.domains is None else read_domains(body.domains)
-        table = plan_story(story, body.budgets, body.objective, known)
+        names = {domain.name for domain in story.domains}
+        domains = None if body.domains is None else read_domains(body.domains, names)
+        table = plan_story(story, body.budgets, body.objective, domains)
     return Answer({"plans": [_row(row, table.objective) for row in table.rows]})
 
 

@@ -12,6 +12,9 @@ from service.api.answers import Answer
 from service.api.bodies import Change, Mode, Rewind, read_domains
 from service.api.documents import DECIDED, STATUS, answers
 from service.api.service import Admin
+from service.journal import Entry
+from service.owner import Spec
+from service.owner.status import domains
 
 router = APIRouter(prefix="/v1/allocations", tags=["steering"])
 
@@ -20,7 +23,8 @@ router = APIRouter(prefix="/v1/allocations", tags=["steering"])
 async def change_domains(id: Id, body: Change, call: Admin) -> Answer:
     """A domain joins, leaves, or its pool grows: send all domains from now on. Answers with the mixture over them."""
     entry = await run_in_threadpool(call.entry, id)
-    wanted = [domain.to_dict() for domain in read_domains(body.domains)]
+    known = await run_in_threadpool(_names, call, entry)
+    wanted = [domain.to_dict() for domain in read_domains(body.domains, known)]
     return Answer(await call.ask("set_domains", entry.id, wanted, body.position))
 
 
@@ -37,3 +41,8 @@ async def rewind(id: Id, body: Rewind, call: Admin) -> Answer:
     """Training begins again from a checkpoint: what came later stays, but inactive. A new attempt."""
     entry = await run_in_threadpool(call.entry, id)
     return Answer(await call.ask("rewind", entry.id, body.position, body.why))
+
+
+def _names(call: Admin, entry: Entry) -> set[str]:
+    """Of the domains that the allocation has now."""
+    return {domain.name for domain in domains(call.service.journal, entry.id, Spec.from_dict(entry.spec))}

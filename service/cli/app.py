@@ -234,14 +234,25 @@ def submit(
         str | None,
         typer.Option(metavar="URL", envvar="ISTHMUS_URL", help="Of `isthmus serve`: look there for the run."),
     ] = None,
-    python: Annotated[str, typer.Option(help="The cluster's Python.")] = "python",
+    python: Annotated[
+        str | None, typer.Option(metavar="PATH", help="A Python of the nodes; default: the one that Ray runs in there.")
+    ] = None,
+    requirements: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Packages that Ray installs for the job, as pip takes them."),
+    ] = None,
 ) -> None:
     """Send a run to a Ray cluster, where it goes on without this machine; again: it goes on where it was."""
     with reported():
         from service.cli.jobs import send
         from service.jobs.submit import Order
 
-        send(Order(config, tuple(overrides or ()), address, name, project, root, attempts, compare, service, python))
+        send(
+            Order(
+                config, tuple(overrides or ()), address, name, project, root, attempts, compare, service, python,
+                requirements,
+            )
+        )  # fmt: skip
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,6 +12,8 @@ from typing import Any
 from rich.table import Table
 
 from service.cli.screen import screen
+from service.jobs.errors import JobEnded
+from service.jobs.inside import BEGUN
 from service.jobs.jobs import Cluster, Job
 from service.jobs.submit import Order, submit
 from service.pretrain.ending import how_to_look
@@ -18,12 +21,14 @@ from service.pretrain.lines import duration
 
 LOG_SECONDS = 1.0  # between two looks at a job's log
 STOP_WAIT_SECONDS = 120.0
+START_SECONDS = 15.0  # for which `submit` looks whether the job begins; it takes Ray about five
+LOOK_SECONDS = 0.5
 
 
 def send(order: Order) -> None:
     """Submit, and say where to look from now on."""
     sent = submit(order)
-    at = "" if order.address is None else f" --address {order.address}"
+    at = "" if order.address is None else f" {shlex.join(['--address', order.address])}"
     print(f"job {sent.job} trains run '{sent.run}' at {sent.url}; it goes on without this machine")
     print(f"isthmus logs {sent.job} --follow{at}")
     print(f"isthmus stop {sent.job}{at}          # submitting again goes on where it was")
@@ -32,6 +37,19 @@ def send(order: Order) -> None:
     if sent.config.tracking.uri is not None:
         for line in how_to_look(sent.config):
             print(line)
+    watch_start(Cluster(sent.url), sent.job)
+
+
+def watch_start(cluster: Cluster, job: str, seconds: float = START_SECONDS) -> None:
+    """Return once the job is at work, or after `seconds`; raise `JobEnded` where it fails before that."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = cluster.find(job)
+        if found.why:
+            raise JobEnded(f"job {job} ended at once: {found.why}")
+        if not found.active or (found.status == "RUNNING" and BEGUN in cluster.logs(found)):
+            return
+        time.sleep(LOOK_SECONDS)
 
 
 def status(name: str | None, address: str | None, as_json: bool) -> None:
@@ -74,7 +92,7 @@ def table(jobs: list[Job]) -> Table:
     """One row a job, newest first."""
     shown = Table("job", "run", "project", "status", "for", "why")
     for job in jobs:
-        shown.add_row(job.id, job.run, job.project, job.status, _lasted(job), _why(job))
+        shown.add_row(job.id, job.run, job.project, job.status, _lasted(job), job.why)
     return shown
 
 
@@ -83,7 +101,7 @@ def told(job: Job, log: str) -> list[str]:
     lines = [line for line in log.splitlines() if line.strip()]
     code = "" if job.exit_code is None else f", exit code {job.exit_code}"
     found = [f"job {job.id}", f"run {job.run}, project {job.project}", f"{job.status}{code}, for {_lasted(job)}"]
-    return [*found, *([_why(job)] if _why(job) else []), *([f"last line: {lines[-1]}"] if lines else [])]
+    return [*found, *([job.why] if job.why else []), *([f"last line: {lines[-1]}"] if lines else [])]
 
 
 def _followed(cluster: Cluster, job: Job) -> Iterator[str]:
@@ -99,10 +117,6 @@ def _followed(cluster: Cluster, job: Job) -> Iterator[str]:
         time.sleep(LOG_SECONDS)
 
 
-def _why(job: Job) -> str:
-    return "" if job.active or job.status == "SUCCEEDED" else job.message[:200]
-
-
 def _lasted(job: Job) -> str:
     if job.started is None:
         return ""
@@ -113,4 +127,5 @@ def _lasted(job: Job) -> str:
 def _plain(job: Job) -> dict[str, Any]:
     times = {"started": job.started, "ended": job.ended}
     known = {"id": job.id, "run": job.run, "project": job.project, "status": job.status, "exit_code": job.exit_code}
-    return known | {name: value and value.isoformat() for name, value in times.items()} | {"message": job.message}
+    known |= {"message": " ".join(job.message.split()), "why": job.why}
+    return known | {name: value and value.isoformat() for name, value in times.items()}

@@ -36,7 +36,7 @@ def report(run: str, out: Path) -> None:
 
 @contextmanager
 def _journal(folder: RunFolder) -> Iterator[tuple[str, Journal]]:
-    config = load_config(folder.config)
+    config = load_config(folder.config, recorded=True)
     allocation = run_allocation(config, folder.name)
     with Journal(folder.store(config)) as journal:
         if allocation not in journal.allocations():

@@ -79,8 +79,9 @@ def _judge(asked: Asked) -> None:
 
 def _command(asked: Asked) -> str:
     """As it was typed, without a password of the tracking server."""
-    shown = shlex.join(["isthmus", *sys.argv[1:]])
-    return shown if asked.tracking is None else shown.replace(asked.tracking, public_uri(asked.tracking))
+    uri = asked.tracking
+    words = sys.argv[1:] if uri is None else [word.replace(uri, public_uri(uri)) for word in sys.argv[1:]]
+    return shlex.join(["isthmus", *words])
 
 
 def _tune(asked: Asked) -> None:

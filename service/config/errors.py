@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import types
 import typing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from policies.intake import nearest
+
+if TYPE_CHECKING:
+    from service.config.yaml import Place, Places
 
 
 class BadConfig(ValueError):
     """The configuration cannot be used: mend it and start again."""
 
 
-def sentence(error: ValidationError, model: type[BaseModel]) -> str:
+def sentence(error: ValidationError, model: type[BaseModel], source: str, places: Places) -> str:
     """The one sentence to show: a misspelt key comes before what it made missing."""
     found = error.errors()
     worst = min(found, key=lambda item: (item["type"] != "extra_forbidden", item["type"] == "missing"))
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return _one(worst, model) + more
+    where = tuple(part for part in worst["loc"] if not _is_branch(part))
+    text = _one(worst, where, model, places.get(where))
+    place = _nearest(places, where) or places.get(tuple(text.split(" ")[0].split(".")))
+    return f"{source}{f', {place}' if place is not None and place.line else ''}: {text}{more}"
 
 
-def _one(item: Any, model: type[BaseModel]) -> str:
-    where = [part for part in item["loc"] if not _is_branch(part)]
-    name = ".".join(str(part) for part in where)
+def _one(item: Any, where: tuple[str | int, ...], model: type[BaseModel], place: Place | None) -> str:
+    name = ".".join(str(part) if part != "" else "''" for part in where)
     if item["type"] == "extra_forbidden":
-        known = _keys(model, where[:-1])
+        known = _keys(model, list(where[:-1]))
         listed = f"; known here: {', '.join(known)}" if known else ""
         return f"{name}: there is no such key{nearest(str(where[-1]), known)}{listed}"
     if item["type"] == "missing":
@@ -35,8 +40,20 @@ def _one(item: Any, model: type[BaseModel]) -> str:
     cause = item.get("ctx", {}).get("error")
     if isinstance(cause, ValueError):
         return f"{name}: {cause}" if name else str(cause)
+    if place is not None and place.text == "":
+        return f"{name} has no value; give one, or leave the key out"
     text = item["msg"][:1].lower() + item["msg"][1:]
+    if item["type"] == "string_type" and place is not None and place.kind is not None:
+        return f'{name} is {place.text}, which YAML reads as {place.kind}; put it in quotes: "{place.text}"'
     return f"{name} is {item['input']!r}; {text}"
+
+
+def _nearest(places: Places, where: tuple[str | int, ...]) -> Place | None:
+    """The place of the value, or of the innermost that holds it; none for the whole and for what --set has given."""
+    for end in range(len(where), 0, -1):
+        if where[:end] in places:
+            return places[where[:end]]
+    return None
 
 
 def _is_branch(part: object) -> bool:

@@ -12,32 +12,47 @@ from pydantic import ValidationError
 
 from service.config.errors import BadConfig, sentence
 from service.config.model import Config
-from service.config.yaml import parse
+from service.config.yaml import KeyPath, Place, Places, read
+from service.files import write_text
+from service.urls import BadUrl, absolute, anchored, has_secret, hidden, is_hidden, is_sqlite_url, sqlite_file
+from trainers.config.base import RECORDED
 from trainers.config.text import NoText, read_text
 from trainers.config.training import FREE_ON_RESUME
 
 # Keys that a resumed run may change: they neither draw nor learn, or are journaled when they change.
 _FREE = ("tracking", "ray")
+SECRETS = ".secrets.yaml"  # beside the configuration of a run, for its owner alone
+MOST_BYTES = 4 * 2**20
 STEERING = ("policy.mode", "policy.pin")
 
 
-def load_config(file: str | Path, overrides: Sequence[str] = (), root: Path | None = None) -> Config:
+def load_config(
+    file: str | Path, overrides: Sequence[str] = (), root: Path | None = None, *, recorded: bool = False
+) -> Config:
     """The configuration in `file` with `key.key=value` overrides; all paths in it absolute.
 
-    Relative paths start at `root`, by default at the folder of the file.
+    Relative paths start at `root`, by default at the folder of the file. `recorded`: the file is that of a run which
+    was begun, and names that are not allowed any more, or a tracking URI, are read as they are.
 
-    Raises `BadConfig` with one sentence: what is wrong, the bad value, the cure.
+    Raises `BadConfig` with one sentence: where it stands, what is wrong, the bad value, the cure.
     """
     path = Path(file)
-    body = _read(path)
+    body, places = _read(path)
+    _put_back(body, path.with_name(SECRETS))
     for override in overrides:
-        _override(body, override)
-    return _absolute(_validate(body, path.name), path.resolve().parent if root is None else root)
+        _override(body, places, override)
+    config = _validate(body, path.name, places, recorded)
+    try:
+        if config.store is not None and not recorded:
+            _check_store(config.store)
+        return _absolute(config, path.resolve().parent if root is None else root)
+    except BadUrl as error:
+        raise BadConfig(f"{path.name}: {error}") from None
 
 
 def load_resumed(file: Path, overrides: Sequence[str] = ()) -> Config:
     """The configuration of a run that goes on; overrides may not change what it draws or learns."""
-    before, after = load_config(file), load_config(file, overrides)
+    before, after = load_config(file, recorded=True), load_config(file, overrides, recorded=True)
     for key in changed_keys(before, after):
         raise BadConfig(f"{key} cannot change while a run goes on; start a new run with --set name=...")
     return after
@@ -46,7 +61,7 @@ def load_resumed(file: Path, overrides: Sequence[str] = ()) -> Config:
 def changed_keys(before: Config, after: Config) -> list[str]:
     """Keys that differ and decide what is drawn or learnt."""
     found = []
-    for key in _differences(before.model_dump(mode="json"), after.model_dump(mode="json")):
+    for key in _differences(public_body(before), public_body(after)):
         part = key.split(".")
         free = part[0] in _FREE or key.startswith(STEERING) or (part[0] == "train" and part[1] in FREE_ON_RESUME)
         if not free:
@@ -54,75 +69,121 @@ def changed_keys(before: Config, after: Config) -> list[str]:
     return found
 
 
+def public_body(config: Config) -> dict[str, Any]:
+    """The whole configuration as plain values, with `***` in place of the passwords in its URLs."""
+    body = config.model_dump(mode="json")
+    for holder, key, _ in _urls(body):
+        holder[key] = hidden(holder[key])
+    return body
+
+
 def save_config(config: Config, file: Path) -> None:
-    """Write the whole configuration, defaults included, so that `load_config` gives it back."""
-    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(text)
-    os.replace(partial, file)
+    """Write the whole configuration, defaults included, so that `load_config` gives it back.
+
+    Passwords in its URLs go into a file beside it, which nobody but its owner can read.
+    """
+    secrets = {name: holder[key] for holder, key, name in _urls(config.model_dump()) if has_secret(holder[key])}
+    if secrets:
+        write_text(file.with_name(SECRETS), yaml.safe_dump(secrets, allow_unicode=True), mode=0o600)
+    write_text(file, yaml.safe_dump(public_body(config), sort_keys=False, allow_unicode=True))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def protect(file: Path) -> None:
+    """Take the passwords out of a configuration that was written before they had a file of their own."""
+    body, _ = _read(file)
+    if any(has_secret(holder[key]) for holder, key, _ in _urls(body)):
+        save_config(load_config(file, recorded=True), file)
+
+
+def _urls(body: dict[str, Any]) -> list[tuple[dict[str, Any], str, str]]:
+    """Where a configuration holds URLs: the mapping, the key in it, and the name of both."""
+    tracking = body.get("tracking")
+    places = [(body, "store", "store"), (tracking if isinstance(tracking, dict) else {}, "uri", "tracking.uri")]
+    return [(holder, key, name) for holder, key, name in places if isinstance(holder.get(key), str)]
+
+
+def _put_back(body: dict[str, Any], file: Path) -> None:
+    """Passwords that `save_config` has put aside; where their file cannot be read, `***` stays."""
+    hollow = [place for place in _urls(body) if is_hidden(place[0][place[1]])]
+    if not hollow:
+        return
     try:
-        text = read_text(path)
+        secrets = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return
+    for holder, key, name in hollow:
+        secret = secrets.get(name) if isinstance(secrets, dict) else None
+        if isinstance(secret, str) and hidden(secret) == holder[key]:
+            holder[key] = secret
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, Place]]:
+    try:
+        text = read_text(path, most_bytes=MOST_BYTES)
     except FileNotFoundError:
         raise BadConfig(f"there is no configuration at {path}; give the path of a YAML file") from None
     except NoText as error:
         raise BadConfig(str(error)) from None
     except OSError as error:
         raise BadConfig(f"{path} cannot be read: {error.strerror}; give the path of a YAML file") from None
-    body = parse(text, path.name)
+    body, places = read(text, path.name)
     if not isinstance(body, dict):
-        raise BadConfig(f"{path.name} must hold keys and values such as 'budget: 19200'")
-    return body
+        what = "is empty" if body is None else f"is {'a list' if isinstance(body, list) else 'one value'}"
+        raise BadConfig(f"{path.name} {what}; it must hold keys and values such as 'budget: 19200'")
+    return body, dict(places)
 
 
-def _override(body: dict[str, Any], override: str) -> None:
+def _override(body: dict[str, Any], places: dict[KeyPath, Place], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise BadConfig(f"--set {override}: write it as key=value, for example --set train.lr=3e-4")
-    *parents, last = key.strip().split(".")
+    names = key.strip().split(".")
+    *parents, last = names
     place = body
     for parent in parents:
         inner = place.setdefault(parent, {})
         if inner is None:
             inner = place[parent] = {}
         if not isinstance(inner, dict):
-            raise BadConfig(f"--set {override}: '{parent}' is {inner!r} and has no keys of its own")
+            raise BadConfig(f"--set {key.strip()}: '{parent}' is {inner!r} and has no keys of its own")
         place = inner
-    place[last] = parse(text, f"--set {override}")
+    place[last], within = read(text, f"--set {key.strip()}")  # without the value, which may hold a password
+    for known in [known for known in places if known[: len(names)] == tuple(names)]:
+        del places[known]
+    places |= {(*names, *inner): place.elsewhere() for inner, place in within.items()}
 
 
-def _validate(body: Mapping[str, Any], source: str) -> Config:
+def _validate(body: Mapping[str, Any], source: str, places: Places, recorded: bool) -> Config:
     try:
-        return Config.model_validate(body)
+        return Config.model_validate(body, context={RECORDED: recorded})
     except ValidationError as error:
-        raise BadConfig(f"{source}: {sentence(error, Config)}") from None
+        raise BadConfig(sentence(error, Config, source, places)) from None
 
 
 def _absolute(config: Config, folder: Path) -> Config:
     data = config.data.anchored(folder)
     data = data.model_copy(update={"cache": str(data.cache_path)})
-    tracking = config.tracking.model_copy(update={"uri": _absolute_url(config.tracking.uri, folder)})
-    changes = {
-        "data": data,
-        "tracking": tracking,
-        "runs": str(_absolute_path(config.runs, folder)),
-        "store": _absolute_url(config.store, folder),
-    }
+    runs = absolute(config.runs, folder)
+    for key, path in (("runs", runs), ("data.root", data.root_path), ("data.cache", data.cache_path)):
+        if os.path.expandvars(str(path)) != str(path):  # it would mean another folder when it is read again
+            raise BadConfig(f"{key} is {path}, in which a '$' would be read as a variable; rename the folder")
+    tracking = config.tracking.model_copy(update={"uri": _anchored(config.tracking.uri, folder)})
+    changes = {"data": data, "tracking": tracking, "runs": str(runs), "store": _anchored(config.store, folder)}
     return config.model_copy(update=changes)
 
 
-def _absolute_path(path: str, folder: Path) -> Path:
-    return Path(os.path.abspath(folder / Path(os.path.expandvars(path)).expanduser()))
+def _check_store(url: str) -> None:
+    """Raise `BadConfig` for what can be no journal."""
+    like = "give sqlite:///FILE, postgresql://USER@HOST/NAME or a variable, as $ISTHMUS_STORE"
+    if not url.startswith("$") and "://" not in url:
+        raise BadConfig(f"store is '{url}', which is no database URL; {like}")
+    if is_sqlite_url(url) and sqlite_file(url) is None:
+        raise BadConfig(f"store is '{url}', which would be gone with its process; {like}")
 
 
-def _absolute_url(url: str | None, folder: Path) -> str | None:
+def _anchored(url: str | None, folder: Path) -> str | None:
     """A SQLite file by relative path lies beside the YAML; other URLs stay."""
-    prefix = "sqlite:///"
-    if url is None or not url.startswith(prefix) or url.removeprefix(prefix).startswith("/"):
-        return url
-    return prefix + str(_absolute_path(url.removeprefix(prefix), folder))
+    return None if url is None else anchored(url, folder)
 
 
 def _differences(before: Any, after: Any, key: str = "") -> list[str]:

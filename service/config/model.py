@@ -6,14 +6,15 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from policies import Domain
 from policies.intake import nearest
 from policies.records import check_mixture
+from service.config.tracking_uri import check_uri
 from service.owner.spec import Spec
 from service.owner.steering import Steering
-from trainers.config.base import Strict
+from trainers.config.base import Strict, is_recorded
 from trainers.config.data import DataConfig
 from trainers.config.model import ModelConfig
 from trainers.config.training import RayConfig, TrainConfig, check_times, eval_crops_for
@@ -60,7 +61,8 @@ class TrackingConfig(Strict):
     enabled:
         False: nothing is tracked; the journal and `report.html` are there all the same.
     uri:
-        MLflow tracking URI; default a SQLite file `mlflow.db` in `runs`.
+        MLflow tracking URI; default a SQLite file `mlflow.db` in `runs`. `$NAME` in it is read where the run trains;
+        a password that stands here is kept in a file of the run that its owner alone can read.
     experiment:
         Default: the configuration's `name`.
     every_seconds:
@@ -77,12 +79,9 @@ class TrackingConfig(Strict):
 
     @field_validator("uri")
     @classmethod
-    def _check_uri(cls, value: str | None) -> str | None:
-        if value is not None and "://" not in value:
-            raise ValueError(
-                f"uri is '{value}', a folder, which MLflow no longer keeps runs in; "
-                f"give sqlite:///{value.rstrip('/')}/mlflow.db or the address of a server"
-            )
+    def _check_uri(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not is_recorded(info):
+            check_uri(value)
         return value
 
 

@@ -24,6 +24,7 @@ from service.jobs.package import PACKAGES
 from service.pretrain.begin import settle_name
 from service.pretrain.console import Console
 
+BEGUN = "code from"  # the first words of a job that has begun to work
 PAUSE_SECONDS = 10.0  # between attempts: Ray needs a moment to see that workers and actors are gone
 
 
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pause", type=float, default=PAUSE_SECONDS, help="seconds between attempts")
     asked = parser.parse_args(arguments)
     console = Console()
-    console.line(f"code from {Path(__file__).resolve().parents[2]}")
+    console.line(f"{BEGUN} {Path(__file__).resolve().parents[2]}")
     with reported():
         config = on_this_cluster(settle_name(load_config(asked.config), console))
     with tempfile.TemporaryDirectory(prefix="isthmus-job-") as folder:
@@ -98,10 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return supervise(lambda: pretrain_command(settled, config, asked.compare), asked.attempts, console, asked.pause)
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
+def end(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(FAILED)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, end)
     raise SystemExit(main())

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from importlib import metadata
 from typing import Any
 
 from service.jobs.errors import BadJob
 from service.jobs.server import answering, connect
 
 RUN, PROJECT, VERSION = "isthmus_run", "isthmus_project", "isthmus_version"  # keys of a job's metadata
+LONGEST = 500  # characters of a cause
+NOT_STARTED = {126: "cannot be run", 127: "is not there"}  # exit codes of a shell
 ACTIVE = ("PENDING", "RUNNING")
 
 
@@ -27,6 +31,11 @@ class Job:
     ended: datetime | None
     message: str
     exit_code: int | None
+
+    @property
+    def why(self) -> str:
+        """Why it ended badly, in one sentence; empty where it did not."""
+        return "" if self.active or self.status in ("SUCCEEDED", "STOPPED") else cause(self.message, self.exit_code)
 
     @property
     def active(self) -> bool:
@@ -60,6 +69,19 @@ class Cluster:
         """The job that is at work on a run, if there is one."""
         return next((job for job in self.jobs() if job.active and (job.run, job.project) == (run, project)), None)
 
+    def check_version(self) -> None:
+        """Raise `BadJob` where the cluster's Ray is one that Isthmus does not run on."""
+        from packaging.specifiers import SpecifierSet  # which Ray brings along
+
+        there = str(getattr(self.client, "_server_ray_version", None) or "")
+        wanted = next((line for line in _requires() if re.match(r"ray\b", line)), "")
+        specifier = re.sub(r"^ray(\[[^\]]*\])?\s*", "", wanted.partition(";")[0].strip())
+        if there and specifier and not SpecifierSet(specifier).contains(there, prereleases=True):
+            raise BadJob(
+                f"the cluster at {self.url} runs Ray {there}, and Isthmus needs {specifier}; "
+                "start the cluster with such a Ray"
+            )
+
     def send(self, entrypoint: str, runtime_env: Mapping[str, Any], metadata: Mapping[str, str], job_id: str) -> None:
         with answering(self.url):
             self.client.submit_job(
@@ -76,6 +98,13 @@ class Cluster:
             return bool(self.client.stop_job(job.id))
 
 
+def _requires() -> list[str]:
+    try:
+        return metadata.requires("isthmus") or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
 def _job(details: Any) -> Job:
     metadata = details.metadata or {}
     return Job(
@@ -85,9 +114,32 @@ def _job(details: Any) -> Job:
         status=str(getattr(details.status, "value", details.status)),
         started=_time(details.start_time),
         ended=_time(details.end_time),
-        message=" ".join((details.message or "").split()),
+        message=(details.message or "").strip(),
         exit_code=details.driver_exit_code,
     )
+
+
+def cause(message: str, exit_code: int | None = None) -> str:
+    """The line of a job's last words that names the cause: ours if there is one, else the last of a traceback."""
+    lines = [line.strip() for line in message.replace("\r", "\n").splitlines() if line.strip()]
+    if exit_code in NOT_STARTED:
+        begun = next((line.partition(": ")[2] for line in lines if line.startswith("Running entrypoint")), "")
+        what = begun.split(" ")[0] or "what the job runs"
+        return f"{what} {NOT_STARTED[exit_code]} on the node; submit with --python and the path of its Python there"
+    ours = [line for line in lines if line.startswith("isthmus: ")]
+    if ours:
+        return ours[-1].removeprefix("isthmus: ")[:LONGEST]
+    last = lines[-1] if lines else ""
+    lacking = re.search(r"No module named '([^']+)'", last)
+    if lacking:
+        return (
+            f"the job's Python has no module '{lacking[1]}'; install isthmus on the nodes, or submit with "
+            "--requirements FILE or --python PATH"
+        )
+    if "runtime_env" in message.partition("\n")[0].lower() or "runtime environment" in message.lower():
+        failed = [line for line in lines if line.startswith("ERROR:")] or [last]
+        return f"Ray could not make the job's environment: {failed[-1]}"[:LONGEST]
+    return last[:LONGEST]
 
 
 def _age(job: Job) -> float:

@@ -16,6 +16,7 @@ import zipfile
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
+from service.jobs.entry import SCRIPT, START
 from service.jobs.errors import BadJob
 
 NAME = "isthmus"
@@ -34,7 +35,7 @@ def pack(config: str, folder: Path) -> tuple[Path, str]:
     metadata = next(content for name, content in files.items() if name.endswith(".dist-info/METADATA"))
     archive = folder / "job.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
-        for name, content in sorted({**files, CONFIG: config.encode()}.items()):
+        for name, content in sorted({**files, CONFIG: config.encode(), SCRIPT: START.encode()}.items()):
             out.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
     return archive, f"{_version(metadata)}+{_digest(modules)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -54,7 +55,18 @@ def answering(url: str) -> Iterator[None]:
     except (ConnectionError, requests.exceptions.RequestException):
         why = f"no Ray Jobs server answers at {url}"
         raise JobsUnreachable(f"{why}; is the cluster up, and is this the dashboard's address?") from None
+    except (json.JSONDecodeError, KeyError):  # what answers is a page, or JSON of another program
+        raise JobsUnreachable(f"what answers at {url} is no Ray; give the address of the cluster's dashboard") from None
     except RuntimeError as error:
+        text = str(error)
+        if "Version check returned 404" in text:
+            raise JobsUnreachable(
+                f"what answers at {url} is no Ray dashboard; give its address, such as {DEFAULT_ADDRESS}"
+            ) from None
+        if "o available agent" in text or "JobAgent" in text:
+            raise JobsUnreachable(
+                f"the cluster at {url} has no agent that takes jobs; start Ray with ray[default] installed on its head"
+            ) from None
         raise JobsUnreachable(f"the Ray Jobs server at {url} failed: {_last_line(str(error))}") from None
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from service.config import Config, load_config, save_config
+from service.jobs.entry import SCRIPT
 from service.jobs.errors import BadJob
 from service.jobs.jobs import PROJECT, RUN, VERSION, Cluster
 from service.jobs.package import CONFIG, pack
 from service.jobs.registering import registered
 from service.pretrain import compare as comparison
+from service.urls import has_secret, hidden
 
 STOP_SECONDS = 90  # Ray's default of 3 would kill a run before its tracker has sent what it holds
 
@@ -36,7 +38,8 @@ class Order:
 
     `root` is the folder, as the cluster sees it, that relative paths of the configuration start at;
     `attempts` how often the run is begun anew inside its job; `service` the address of an `isthmus serve`
-    on the run's store; `python` the cluster's interpreter.
+    on the run's store; `python` an interpreter of the nodes, by default the one that Ray runs in there;
+    `requirements` a file of packages that Ray is to install for the job.
     """
 
     config: Path
@@ -48,7 +51,8 @@ class Order:
     attempts: int = 1
     compare: str | None = None
     service: str | None = None
-    python: str = "python"
+    python: str | None = None
+    requirements: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +78,9 @@ def submit(order: Order) -> Sent:
     """
     config = checked(order)
     seen = None if order.service is None else registered(order.service, config)
+    brought(order.requirements)
     cluster = Cluster(order.address)
+    cluster.check_version()
     busy = cluster.active(config.name, config.project or "")
     if busy is not None:
         raise BadJob(
@@ -84,6 +90,7 @@ def submit(order: Order) -> Sent:
     job = f"{config.name}-{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory(prefix="isthmus-job-") as scratch:
         environment, version = packed(config, Path(scratch))
+        environment |= brought(order.requirements)
         metadata = {RUN: config.name, PROJECT: config.project or "", VERSION: version}
         cluster.send(entrypoint(order), environment, metadata, job)
     return Sent(job, config.name, cluster.url, config, seen)
@@ -96,10 +103,24 @@ def checked(order: Order) -> Config:
     given = {"name": order.name, "project": order.project}
     settings = [f"{key}={value}" for key, value in given.items() if value is not None]
     config = load_config(order.config, [*order.overrides, *settings], root=order.root)
+    _check_secrets(config)
     config.check_model()
     if order.compare is not None:
         comparison.check_policy_name(order.compare, config)
     return config
+
+
+def _check_secrets(config: Config) -> None:
+    """A job's files lie in Ray's store, where whoever may list jobs can read them."""
+    for key, url, variable in (
+        ("store", config.store, "ISTHMUS_STORE"),
+        ("tracking.uri", config.tracking.uri, "ISTHMUS_TRACKING"),
+    ):
+        if url is not None and has_secret(url):
+            raise BadJob(
+                f"{key} is '{hidden(url)}' with its password, which a job's files would show to others; "
+                f"write {key}: ${variable}, and set {variable} in the environment of the cluster's nodes"
+            )
 
 
 def packed(config: Config, scratch: Path) -> tuple[dict[str, Any], str]:
@@ -111,8 +132,24 @@ def packed(config: Config, scratch: Path) -> tuple[dict[str, Any], str]:
     return {"working_dir": str(archive), "env_vars": variables}, version
 
 
+def brought(requirements: Path | None) -> dict[str, Any]:
+    """The packages that Ray installs for the job, in an environment of its own over that of the nodes."""
+    if requirements is None:
+        return {}
+    try:
+        lines = [line.split(" #")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise BadJob(f"--requirements {requirements} cannot be read: {why}; give a file of lines for pip") from None
+    packages = [line for line in lines if line and not line.startswith("#")]
+    if not packages:
+        raise BadJob(f"--requirements {requirements} names no package; give a file of lines for pip, or leave it out")
+    return {"pip": {"packages": packages, "pip_check": False}}
+
+
 def entrypoint(order: Order) -> str:
     """The shell line of the job; its code is on PYTHONPATH, a console script of it would not be on PATH."""
-    words = [order.python, "-m", "service.jobs.inside", CONFIG, "--attempts", str(order.attempts)]
+    start = ["sh", SCRIPT] if order.python is None else [order.python, "-m", "service.jobs.entry"]
+    words = [*start, CONFIG, "--attempts", str(order.attempts)]
     words += [] if order.compare is None else ["--compare", order.compare]
     return shlex.join(words)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -13,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from service.journal.errors import JournalError, StoreLost, said
 from service.journal.migrations import NewerStore, upgrade
+from service.urls import BadUrl, hidden, sqlite_file, without_secrets
 
 BUSY_SECONDS = 60
 POOL = 5  # connections to a server that a process keeps open; as many again for a moment
@@ -36,16 +36,17 @@ def open_engine(url: str, *, shared: bool = False) -> Engine:
         url = settled(url)
         engine = create_engine(url, **({} if is_sqlite(url) else _server_options()))
         if is_sqlite(url):
-            _make_folder(engine)
+            _make_folder(url)
             event.listen(engine, "connect", _shared if shared else _durable)
             event.listen(engine, "begin", _begin)
         with engine.execution_options(write=True).begin() as connection:
             upgrade(connection)
-    except (ArgumentError, SQLAlchemyError, OSError, ImportError, NewerStore) as error:
+    except (ArgumentError, SQLAlchemyError, OSError, ImportError, NewerStore, BadUrl, TypeError) as error:
         if engine is not None:
             engine.dispose()
         kind = StoreLost if isinstance(error, OperationalError | OSError) else JournalError
-        raise kind(f"store {without_password(url)} cannot be opened: {said(error)}") from error
+        said_so = without_secrets(said(error), url)
+        raise kind(f"store {without_password(url)} cannot be opened: {said_so}") from error
     return engine
 
 
@@ -67,9 +68,10 @@ def _server_options() -> dict[str, Any]:
     }
 
 
-def _make_folder(engine: Engine) -> None:
-    if engine.url.database:
-        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+def _make_folder(url: str) -> None:
+    file = sqlite_file(url)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _durable(connection: Any, _record: Any) -> None:
@@ -108,7 +110,4 @@ def _begin(connection: Connection) -> None:
 
 def without_password(url: str) -> str:
     """The URL for people: a password never reaches a log or an error text."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "(not a database URL)"
+    return hidden(url) if "://" in url else "(not a database URL)"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from service.config import BadConfig, Config, changed_keys, save_config
+from service.config.load import protect
 from service.journal import Journal
 from service.pretrain.changed_data import changes
 from service.pretrain.console import Console
@@ -70,7 +72,7 @@ def settle_name(config: Config, console: Console) -> Config:
         return config.model_copy(update={"name": f"{config.name}-{number}", "tracking": experiment})
     for key in changed_keys(before, config):
         raise BadConfig(
-            f"run '{config.name}' was begun with another {key}; go on with it by --resume {path}, "
+            f"run '{config.name}' was begun with another {key}; go on with it by --resume {shlex.quote(str(path))}, "
             "or start another one with --set name=..."
         )
     console.line(f"run '{config.name}' was begun before and goes on")
@@ -101,6 +103,7 @@ def begun(config: Config, data: PreparedData, console: Console, *, from_start: b
         _write_manifest(folder, data)
         if not folder.config.is_file():
             save_config(config, folder.config)
+        protect(folder.config)
         with Journal(folder.store(config)) as journal:
             allocation = run_allocation(config, folder.name)
             if allocation not in journal.allocations():

@@ -43,13 +43,21 @@ def connected(config: ClusterConfig) -> Iterator[None]:
         ray.init(**options)
     except Exception as error:  # Ray raises a bare one where a start takes it too long
         where = "on this machine" if config.address is None else f"at {config.address}"
-        raise ClusterLost(f"Ray cannot be started or reached {where}: {str(error).splitlines()[0]}") from error
+        raise ClusterLost(f"Ray cannot be started or reached {where}: {_said(error)}") from error
     try:
         _check_gpus(config, ray.cluster_resources().get("GPU", 0))
         with terminated_like_interrupted():
             yield
     finally:
         ray.shutdown()
+
+
+def _said(error: BaseException) -> str:
+    """The first line; all of them where versions differ, which Ray tells in a list."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    if "ersion mismatch" in lines[0]:
+        return f"{' '.join(' '.join(lines).split())}; use the Python and the Ray that the cluster was started with"
+    return lines[0]
 
 
 def _local(config: ClusterConfig) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 from service.config import BadConfig, Config, changed_keys, load_config, load_resumed
@@ -13,7 +14,8 @@ from service.pretrain.begin import Run, begun, prepare_data, settle_name
 from service.pretrain.console import Console
 from service.pretrain.dry_run import dry_run
 from service.pretrain.kept import kept_config
-from service.runs import find_run
+from service.runs import RunFolder, find_run
+from service.tracking.ready import check_ready
 from trainers.volumes import PreparedData
 
 
@@ -44,6 +46,7 @@ def pretrain(request: Request, console: Console) -> None:
     config.check_model()
     if request.compare is not None:
         comparison.check_policy_name(request.compare, config)
+    check_ready(config, RunFolder(config.runs_path / config.name).store(config))
     if request.dry_run:
         dry_run(config, console)
         return
@@ -80,7 +83,7 @@ def read_resumed(request: Request, resume: str) -> Config:
         for key in changed_keys(before, config):
             raise BadConfig(
                 f"{request.config.name} has another {key} than run '{folder.name}' was begun with; "
-                f"leave it out to go on as the run was begun: isthmus pretrain --resume {folder.path}"
+                f"leave it out to go on as the run was begun: isthmus pretrain --resume {shlex.quote(str(folder.path))}"
             )
     return config.model_copy(update={"name": folder.name, "runs": str(folder.path.parent)})
 
@@ -96,8 +99,8 @@ def _run(config: Config, data: PreparedData, request: Request, console: Console)
     from service.pretrain.session import train
 
     with begun(config, data, console, from_start=request.from_start) as run, connected(config.ray):
-        more = "" if request.compare is None else f" --compare {request.compare}"
-        resume = f"{run.folder.path}{more}"
+        more = [] if request.compare is None else ["--compare", request.compare]
+        resume = shlex.join([str(run.folder.path), *more])
         result = train(run, console, resume=resume, steer=request.steers)
         if request.compare is not None:
             _measure(run, request.compare, resume, console)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from service.config import Config
 from service.pretrain.begin import Run
 from service.pretrain.console import Console
@@ -49,10 +51,12 @@ def how_to_look(config: Config) -> list[str]:
     if not config.tracking.enabled:
         return []
     uri = config.tracking.uri or default_uri(config.runs_path)
-    if uri.startswith("http"):
+    if uri.startswith("$"):
+        return [f"MLflow: at {uri}, experiment '{config.experiment}'"]
+    if uri.startswith(("http://", "https://")):
         where = f"{public_uri(uri).rstrip('/')}/#/experiments?workflowType=machine_learning"
         return [f"MLflow: {where}, experiment '{config.experiment}'"]
     return [
-        f"MLflow: mlflow ui --backend-store-uri {uri}",
+        f"MLflow: {shlex.join(['mlflow', 'ui', '--backend-store-uri', public_uri(uri)])}",
         f"        then http://127.0.0.1:5000/?workflowType=machine_learning, experiment '{config.experiment}'",
     ]

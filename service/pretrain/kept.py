@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def settle_checkpoint(
     if not from_start:
         raise BadConfig(
             f"run '{folder.name}' cannot go on: {lost}. Put a checkpoint back from a copy, or begin at draw 0 again "
-            f"with: isthmus pretrain --resume {folder.path} --from-start"
+            f"with: isthmus pretrain --resume {shlex.quote(str(folder.path))} --from-start"
         )
     _put_aside(checkpoints.folder, console)
     Owner(journal, allocation).rewind(0, f"begun anew by --from-start: {lost}")
@@ -72,7 +73,7 @@ def _put_aside(checkpoints: Path, console: Console) -> None:
 def kept_config(file: Path) -> Config:
     """The configuration that a run has kept; `BadConfig` says that it is the kept one that is wrong."""
     try:
-        return load_config(file)
+        return load_config(file, recorded=True)
     except BadConfig as error:
         raise BadConfig(f"the configuration that the run has kept, {file}, is damaged: {error}") from None
 

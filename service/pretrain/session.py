@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +47,7 @@ def train(run: Run, console: Console, *, resume: str = "", steer: bool = False) 
         As `trainers.ray_train.fit`.
     """
     address = OwnerAddress.here(run.journal.url, run.allocation)
-    tracker = _Tracking(run, address)
+    tracker = _Tracking(run, address, console)
     result, status = None, "FAILED"
     try:
         if not run.finished:
@@ -56,7 +57,9 @@ def train(run: Run, console: Console, *, resume: str = "", steer: bool = False) 
         write_report(run.journal, run.allocation, run.folder.report)
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
-        raise Stopped(f"stopped; go on with: isthmus pretrain --resume {resume or run.folder.path}") from None
+        raise Stopped(
+            f"stopped; go on with: isthmus pretrain --resume {resume or shlex.quote(str(run.folder.path))}"
+        ) from None
     finally:
         stop_actor("owner", address.url, address.allocation)
         tracker.finish(status, console)
@@ -104,7 +107,8 @@ def _workers(run: Run) -> str:
 class _Tracking:
     """The tracker, or nothing where tracking is switched off. Nothing it does raises here."""
 
-    def __init__(self, run: Run, address: OwnerAddress) -> None:
+    def __init__(self, run: Run, address: OwnerAddress, console: Console) -> None:
+        self._console, self._said = console, False
         self._seconds = run.config.tracking.flush_seconds
         self._actor: Any = None
         self._address = address
@@ -115,7 +119,15 @@ class _Tracking:
 
     def beat(self) -> None:
         if self._actor is not None:
-            ray.get(self._actor.beat.remote(), timeout=GRACE_SECONDS)
+            self._say(str(ray.get(self._actor.beat.remote(), timeout=GRACE_SECONDS)["error"]))
+
+    def _say(self, error: str) -> None:
+        """Once that tracking fails, as soon as it is known; and once that it works again."""
+        if error and not self._said:
+            self._console.line(f"tracking fails ({error}); training goes on, and what is missing is sent later")
+        elif self._said and not error:
+            self._console.line("tracking works again, and has sent what was missing")
+        self._said = bool(error)
 
     def run_id(self) -> str | None:
         """The MLflow run where it is known already; a slow server is not waited for."""
@@ -133,7 +145,7 @@ class _Tracking:
             why = "" if sent is None else f" ({sent['error']})"
             console.line(
                 f"tracking is behind{why}; the journal has it all, and what is missing is sent by: "
-                f"isthmus pretrain --resume {self.settings.run_dir}"
+                f"isthmus pretrain --resume {shlex.quote(self.settings.run_dir)}"
             )
         stop_tracker(self._address)
 

@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import time
+from pathlib import Path
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -15,6 +16,7 @@ from service.api.settings import Settings
 from service.config import BadConfig
 from service.hosting import HostSettings
 from service.journal.engine import settled
+from service.urls import BadUrl, anchored
 
 STORE = "sqlite:///isthmus.db"
 STORE_VARIABLE = "ISTHMUS_STORE"
@@ -89,4 +91,7 @@ def settled_store(given: str | None) -> str:
         return url
     if not parts.database or parts.database == ":memory:":
         raise BadConfig(f"the store {url} would be gone with its process; give a file: {STORE}")
-    return parts.set(database=os.path.abspath(parts.database)).render_as_string(hide_password=False)
+    try:
+        return anchored(url, Path.cwd())
+    except BadUrl as error:
+        raise BadConfig(f"the store: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import shlex
 import signal
 import sys
 import threading
@@ -54,7 +55,7 @@ def serve(asked: Asked, tell: Callable[[str], None]) -> None:
 
 def _greeting(asked: Asked, url: str, has_tokens: bool) -> Iterator[str]:
     shown = without_password(url)
-    store = f" --store {shown}" if asked.store or not is_sqlite(url) else ""
+    store = f" {shlex.join(['--store', shown])}" if asked.store or not is_sqlite(url) else ""
     yield f"serving {asked.where} (its interface: {asked.where}/docs), store {shown}"
     hint = "a token for training" if has_tokens else "there is no token yet; make one"
     yield f"{hint}: isthmus token create --project NAME --scope report{store}"

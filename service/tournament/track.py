@@ -16,8 +16,9 @@ from policies.tournament import Table
 from policies.tournament.figures import Figures
 from policies.tournament.table import Overall
 from service.tracking.series import Point
-from service.tracking.settings import default_uri, public_uri
+from service.tracking.settings import default_uri
 from service.tracking.store import TrackingStore
+from service.urls import sqlite_file, without_secrets
 
 log = logging.getLogger(__name__)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # it tells of every new database
@@ -35,8 +36,8 @@ class Track:
 
     def __init__(self, uri: str | None, name: str, params: Mapping[str, str]) -> None:
         self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(Path("runs").resolve())
-        file = self.uri.removeprefix("sqlite:///")
-        self._artifacts = str(Path(file).parent / "mlflow-artifacts") if file != self.uri else None
+        file = sqlite_file(self.uri)
+        self._artifacts = None if file is None else str(file.parent / "mlflow-artifacts")
         self._name, self._params = name, params
         self._key = hashlib.sha256(f"{name} {time.time_ns()}".encode()).hexdigest()
         self._store: TrackingStore | None = None
@@ -90,7 +91,7 @@ class Track:
         try:
             call()
         except Exception as error:  # MLflow raises anything
-            text = (str(error).replace(self.uri, public_uri(self.uri)).splitlines() or [""])[0][:300]
+            text = (without_secrets(str(error), self.uri).splitlines() or [""])[0][:300]
             log.warning("the tournament is not tracked: %s: %s", type(error).__name__, text)
             self._lost = True
 

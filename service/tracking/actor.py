@@ -12,8 +12,9 @@ import ray
 
 from service.actor import OwnerAddress, get_or_create, stop_actor
 from service.journal import Journal
-from service.tracking.settings import TrackSettings, public_uri
+from service.tracking.settings import TrackSettings
 from service.tracking.writer import TrackWriter
+from service.urls import without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class TrackerActor:
 
     def __init__(self, url: str, allocation: str, settings: TrackSettings) -> None:
         os.nice(NICENESS)
-        self._settings = settings
+        self._settings, self._url = settings, url
         self._writer = TrackWriter(Journal(url), allocation, settings)
         self._lock = threading.Lock()
         self._error = ""
@@ -68,7 +69,7 @@ class TrackerActor:
             try:
                 call()
             except Exception as error:  # MLflow raises anything; the journal keeps what was not sent
-                text = str(error).replace(self._settings.uri, public_uri(self._settings.uri))
+                text = without_secrets(str(error), self._settings.uri, self._url)
                 self._error = f"{type(error).__name__}: {(text.splitlines() or [''])[0][:300]}"
                 log.warning("tracking is behind and will catch up: %s", self._error)
                 return False

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from service.config import Config
+from service.config import BadConfig, Config
+from service.config.load import SECRETS
+from service.urls import BadUrl, expanded, is_hidden, is_sqlite_url, link, sqlite_url
 
 HIDDEN = "(not tracked)"
 _PARAM_LENGTH = 500
@@ -27,7 +28,7 @@ class TrackSettings:
     the store is a local file (None: the server decides), `run_dir` the folder of the run.
     """
 
-    uri: str
+    uri: str = dataclasses.field(repr=False)  # it may hold a password
     experiment: str
     run_name: str
     run_dir: str
@@ -42,13 +43,13 @@ def describe(config: Config, run_dir: Path, **tags: str) -> TrackSettings:
     """Settings for the tracker of a run; without `tracking.uri` a SQLite file serves all runs of the folder."""
     runs = config.runs_path
     public = public_config(config)
-    uri = config.tracking.uri or default_uri(runs)
+    uri = tracking_uri(config)
     return TrackSettings(
         uri=uri,
         experiment=config.experiment,
         run_name=run_dir.name,
         run_dir=str(run_dir),
-        artifacts=str(runs / "mlflow-artifacts") if uri.startswith("sqlite:") else None,
+        artifacts=str(runs / "mlflow-artifacts") if is_sqlite_url(uri) else None,
         params=_flat(public),
         tags=_tags(config) | tags,
         config=public,
@@ -57,13 +58,28 @@ def describe(config: Config, run_dir: Path, **tags: str) -> TrackSettings:
 
 
 def default_uri(runs: Path) -> str:
-    return f"sqlite:///{runs / 'mlflow.db'}"
+    return sqlite_url(runs / "mlflow.db")
+
+
+def tracking_uri(config: Config) -> str:
+    """Where the run is tracked, variables in place; `BadConfig` where one is not set, or a password is not known."""
+    uri = config.tracking.uri
+    if uri is None:
+        return default_uri(config.runs_path)
+    if is_hidden(uri):
+        raise BadConfig(
+            f"tracking.uri is '{uri}' and its password is not here ({SECRETS} of the run cannot be read); give it "
+            "again by --set tracking.uri=..., or by a variable, as $ISTHMUS_TRACKING"
+        )
+    try:
+        return expanded(uri, "tracking.uri")
+    except BadUrl as error:
+        raise BadConfig(f"{error} to the URI of the tracking store") from None
 
 
 def public_uri(uri: str) -> str:
-    """The address without a user and password, for people and logs."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
+    """The address without passwords (and, of a server, without a user), for people and logs."""
+    return link(uri)
 
 
 def public_config(config: Config) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from service.tracking.series import Point
+from service.urls import sqlite_file
 
 # Set before MLflow is imported: with its defaults one call to a server that is gone blocks four minutes.
 _ENVIRONMENT = {
@@ -114,17 +116,19 @@ class TrackingStore:
             self._client.restore_experiment(found.experiment_id)
         if found is not None:
             return str(found.experiment_id)
-        location = None if artifacts is None else Path(artifacts, name).absolute().as_uri()
+        # A name is no path: `a/b` is one folder, and `..` none of those above.
+        folder = quote(name, safe=" ").replace(".", "%2E") if name.startswith(".") else quote(name, safe=" ")
+        location = None if artifacts is None else Path(artifacts, folder).absolute().as_uri()
         return str(self._client.create_experiment(name, artifact_location=location))
 
 
 @contextmanager
 def _alone(uri: str) -> Iterator[None]:
     """For a SQLite file: one process at a time; others wait until the tables are there."""
-    if not uri.startswith("sqlite:///"):
+    database = sqlite_file(uri)
+    if database is None:
         yield
         return
-    database = Path(uri.removeprefix("sqlite:///"))
     database.parent.mkdir(parents=True, exist_ok=True)
     with open(database.with_name(f".{database.name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

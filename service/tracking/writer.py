@@ -19,6 +19,7 @@ from service.runs import is_locked
 from service.tracking.series import points, refit_body
 from service.tracking.settings import TrackSettings
 from service.tracking.store import TrackingStore
+from service.urls import hidden
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ class TrackWriter:
         self._store: TrackingStore | None = None
         self._spec = Spec.from_dict(journal.spec(allocation))
         # Another tracking server starts from the beginning, with a watermark of its own.
-        self._consumer = "mlflow@" + hashlib.sha256(f"{settings.uri} {settings.experiment}".encode()).hexdigest()[:12]
+        self._consumer = (
+            "mlflow@" + hashlib.sha256(f"{hidden(settings.uri)} {settings.experiment}".encode()).hexdigest()[:12]
+        )
 
     def step(self) -> bool:
         """Send the next batch of events; True if there may be more."""

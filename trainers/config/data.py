@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from policies.records import Domain, check_domains
-from trainers.config.base import Strict
+from policies.records import Domain, RecordedName, check_apart, check_domains, check_name
+from trainers.config.base import Strict, is_recorded
 
 DEFAULT_SPACING = 2.0
 DEFAULT_HELD_OUT = 0.2
@@ -159,7 +159,7 @@ class DomainConfig(Strict):
     def policy_domain(self, name: str, pool: int | None = None) -> Domain:
         """The domain as the policy knows it; raises `BadSetup` with the value and the cure."""
         return Domain(
-            name=name,
+            name=RecordedName(name),  # checked where the configuration was read
             pool=pool,
             cost=self.cost,
             max_epochs=self.max_epochs,
@@ -252,10 +252,11 @@ class DataConfig(Strict):
         return value
 
     @model_validator(mode="after")
-    def _check_domains(self) -> DataConfig:
-        for name in self.domains:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", name):
-                raise ValueError(f"domain name {name!r} will not do; use letters, digits, '_', '-' and '.'")
+    def _check_domains(self, info: ValidationInfo) -> DataConfig:
+        if not is_recorded(info):
+            for name in self.domains:
+                check_name(name)
+            check_apart(self.domains)
         check_domains([domain.policy_domain(name) for name, domain in self.domains.items()])
         return self
 

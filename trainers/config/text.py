@@ -1,38 +1,32 @@
-"""Text files of the user, which must be UTF-8: what else they are is said, with the place and the cure."""
+"""Text files of the user: UTF-8, or UTF-16 with its mark. What else they are is said, with the place and the cure."""
 
 from __future__ import annotations
 
 import codecs
 from pathlib import Path
 
-_MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32",
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 class NoText(ValueError):
-    """The file is not UTF-8: save it as that."""
+    """The file is no text that is read here: save it as UTF-8."""
 
 
-def read_text(path: Path, *, utf16: bool = False) -> str:
-    """The text without a byte order mark; `NoText` names the file, the line and the cure, `OSError` as it comes.
-
-    utf16: whether UTF-16 with its mark will do, as spreadsheets write it.
-    """
-    raw = path.read_bytes()
-    if utf16 and raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return raw.decode("utf-16", errors="replace")
-    for mark, name in _MARKS.items():
-        if raw.startswith(mark):
-            raise NoText(f"{path} is {name}; save it as UTF-8")
+def read_text(path: Path, *, most_bytes: int | None = None) -> str:
+    """The text without a byte order mark; `NoText` names the file, the place and the cure, `OSError` as it comes."""
+    with path.open("rb") as file:
+        raw = file.read() if most_bytes is None else file.read(most_bytes + 1)
+    if most_bytes is not None and len(raw) > most_bytes:
+        raise NoText(f"{path} is larger than {most_bytes >> 20} MiB, which no such file is; give the right one")
+    if raw.startswith(_UTF32):
+        raise NoText(f"{path} is UTF-32; save it as UTF-8")
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        where = f"byte 0x{raw[error.start]:02x} in line {line}"
+        before = raw[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        where = f"byte 0x{raw[error.start]:02x} in line {line}, column {column}"
         raise NoText(f"{path} is not UTF-8 ({where}: Latin-1, or no text at all?); save it as UTF-8") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1

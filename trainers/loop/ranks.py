@@ -26,7 +26,7 @@ def run_ranks(job: TrainJob, world: int) -> TrainResult:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["trainers.loop.training"])
     with tempfile.TemporaryDirectory() as folder:
-        meeting = f"file://{Path(folder) / 'meeting'}"
+        meeting = str(Path(folder) / "meeting")
         ranks = [_start(context, job, rank, world, meeting) for rank in range(world)]
         try:
             results = _collect([answer for _, answer in ranks])
@@ -65,8 +65,9 @@ def _work(job: TrainJob, rank: int, world: int, meeting: str, sent: Connection, 
     if fault is not None:
         os.environ[FAULT_VARIABLE] = fault
     torch.set_num_threads(1)
+    store = dist.FileStore(meeting, world)  # type: ignore[attr-defined]  # of a URL torch reads a part
     dist.init_process_group(
-        "gloo", init_method=meeting, rank=rank, world_size=world, timeout=timedelta(seconds=TIMEOUT_SECONDS)
+        "gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=TIMEOUT_SECONDS)
     )
     try:
         sent.send(run(job, DistComm()))

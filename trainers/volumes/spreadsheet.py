@@ -73,7 +73,7 @@ def _rows(domain: str, table: Path) -> Iterator[Row]:
 
 def _text(where: str, table: Path) -> str:
     try:
-        return read_text(table, utf16=True)
+        return read_text(table)
     except OSError as error:
         raise BadData(f"{where} cannot be read ({error.strerror}); give the right to read it") from None
     except NoText as error:

@@ -7,6 +7,8 @@ import pytest
 
 from policies import LossReport, MixtureSchedule, make_policy
 from policies.records import Decision, Domain
+from service.journal.names import allocation_id
+from service.owner import Spec
 from tests.service.serving import NAMES, Served, begin, new_body, report_body, send, served
 
 
@@ -165,3 +167,41 @@ def test_an_unknown_parameter_is_named(client: httpx.Client, query: str, words: 
     assert answer.status_code == 422
     assert words in answer.json()["detail"]
     assert client.get(begin(client, "asked") + query).json()["detail"].endswith("known are none")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"domains": ["ct", "a" * 65]}, "(65 characters) will not do; use 1 to 64 letters"),
+        ({"domains": ["ct", "mr/brain"]}, "domain name 'mr/brain' will not do"),
+        ({"domains": {"ct": {}, "ct_low": {}}}, "'ct' and 'ct_low' cannot stand together"),
+        ({"domains": ["ct", {"name": "CT"}]}, "'ct' and 'CT' differ by case alone"),
+        ({"domains": ["ct", "mr"], "targets": {"ct": 1, "held out": 1}}, "target name 'held out' will not do"),
+        ({"domains": ["ct", "mr"], "targets": {"ct_high": 1}}, "'ct' and 'ct_high' cannot stand together"),
+    ],
+)
+def test_names_follow_one_rule(client: httpx.Client, change: dict[str, object], message: str) -> None:
+    answer = client.post("/v1/allocations", json=new_body(**change))
+    assert answer.status_code == 422
+    assert message in answer.json()["detail"]
+
+
+def test_an_allocation_from_before_the_rule_goes_on(service: Served, client: httpx.Client) -> None:
+    """Begun again, reported to, planned and changed under the names it has; a new one follows the rule."""
+    names = ["CT brain/ü", "ct", "ct_low"]
+    domains = tuple(Domain.from_dict({"name": name}) for name in names)
+    about = {"name": "old", "project": "brains"}
+    spec = Spec(domains, 1000, 100, policy="uniform", about=about)
+    id = allocation_id("brains", "old")
+    service.journal.create(id, spec.to_dict(), project="brains", name="old")
+    again = client.post("/v1/allocations", json=new_body("old", domains=names, policy="uniform"))
+    assert (again.status_code, again.json()["id"]) == (200, id)
+    body = {"position": 50, "draws": dict.fromkeys(names, 50 / 3), "eval_loss": dict.fromkeys(names, 1.0)}
+    answer = client.post(f"/v1/allocations/{id}/reports", json=body)
+    assert answer.status_code == 200
+    assert set(answer.json()["decision"]["weights"]) == set(names)
+    more = client.post(f"/v1/allocations/{id}/domains", json={"domains": [*names, "pet"]})
+    assert set(more.json()["decision"]["weights"]) == {*names, "pet"}
+    wrong = client.post(f"/v1/allocations/{id}/domains", json={"domains": [*names, "ct_high"]})
+    assert wrong.status_code == 422
+    assert client.get(f"/v1/allocations/{id}").json()["domains"][0]["name"] == "CT brain/ü"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import shlex
+import stat
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from service.pretrain import compare
 from service.pretrain.begin import begun, settle_name
 from service.pretrain.command import Request, read
 from service.pretrain.console import Console
+from service.pretrain.ending import how_to_look
 from service.runs import RunFolder, find_run, is_locked, locked
 from service.story import read_story
 from trainers.loop import rate_plan, rate_sum
@@ -203,3 +206,34 @@ def test_comparison_shares_journal_and_experiment(config: Config, pooled: Prepar
         for _ in range(2):
             compare.note(run, second)
         assert len(run.journal.events("small", kinds=["compare"])) == 1
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b#c", "ü '[x]' & + :"])
+def test_a_run_keeps_all_it_has_in_its_folder(tmp_path: Path, pooled: PreparedData, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    body = {"budget": 3840, "interval": 384, "data": {"domains": {"ct": {"path": "ct"}, "mr": {"path": "mr"}}}}
+    (folder / "small.yaml").write_text(yaml.safe_dump(body | {"name": "small", "policy": {"name": "uniform"}}))
+    config = load_config(folder / "small.yaml")
+    with begun(config, pooled, silent()) as run:
+        Owner(run.journal, run.allocation).decide(LossReport(192, {"ct": 96, "mr": 96}, {"ct": 1.0, "mr": 1.0}))
+    assert {path.name for path in (folder / "runs" / "small").iterdir()} >= {"journal.db", "config.yaml"}
+    assert [path.name for path in tmp_path.iterdir() if path.name != "small.yaml"] == [name]
+    with begun(settle_name(config, silent()), pooled, silent()) as again:
+        assert len(again.journal.events("small", kinds=["report"])) == 1
+    assert shlex.split(how_to_look(config)[0].partition(": ")[2])[:3] == ["mlflow", "ui", "--backend-store-uri"]
+
+
+def test_a_run_of_an_older_version_is_protected_when_it_goes_on(config: Config, pooled: PreparedData) -> None:
+    secret = config.tracking.model_copy(update={"uri": "https://me:s3cr3t@mlflow.local"})
+    config = config.model_copy(update={"tracking": secret})
+    file = config.runs_path / "small" / "config.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    with begun(settle_name(config, silent()), pooled, silent()):
+        pass
+    found = [path for path in file.parent.rglob("*") if path.is_file() and b"s3cr3t" in path.read_bytes()]
+    assert [(path.name, stat.S_IMODE(path.stat().st_mode)) for path in found] == [(".secrets.yaml", 0o600)]
+    again = read(Request(resume=str(file.parent)), silent())
+    assert again.tracking.uri == "https://me:s3cr3t@mlflow.local"
+    assert "s3cr3t" not in " ".join(how_to_look(again))

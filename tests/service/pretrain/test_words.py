@@ -102,3 +102,17 @@ def test_watch_that_cannot_read_does_not_raise(journal: Journal, tmp_path: Path)
 
     with Watch(journal, "run", str(tmp_path), 400, Console(io.StringIO()), broken) as watch:
         watch._stop.wait(0.1)
+
+
+def test_a_tracker_that_fails_says_so_once_and_once_that_it_works_again() -> None:
+    from service.pretrain.session import _Tracking
+
+    out = io.StringIO()
+    tracking = _Tracking.__new__(_Tracking)
+    tracking._console, tracking._said = Console(out), False
+    for error in ("", "no answer", "no answer", "still none", "", ""):
+        tracking._say(error)
+    assert out.getvalue().splitlines() == [
+        "tracking fails (no answer); training goes on, and what is missing is sent later",
+        "tracking works again, and has sent what was missing",
+    ]

@@ -19,6 +19,7 @@ from service.owner import Owner, Spec
 from service.tracking import TrackSettings
 from service.tracking.actor import TrackerActor
 
+SECRET = "s3cr3t"
 NAMES = ("ct", "mr")
 
 
@@ -53,7 +54,15 @@ def test_gaps_are_filled_when_the_server_is_back(
 ) -> None:
     port = free_port()
     settings = TrackSettings(
-        f"http://127.0.0.1:{port}", "small", "small", str(tmp_path / "small"), None, {}, {}, {}, every_seconds=0.2
+        f"http://me:{SECRET}@127.0.0.1:{port}",
+        "small",
+        "small",
+        str(tmp_path / "small"),
+        None,
+        {},
+        {},
+        {},
+        every_seconds=0.2,
     )
     monkeypatch.setattr(os, "nice", lambda step: step)
     owner = Owner(journal, "small")
@@ -65,6 +74,7 @@ def test_gaps_are_filled_when_the_server_is_back(
     gone = tracker.finish("FINISHED", 0.5)
     assert (gone["sent"], gone["behind"]) == (False, 11)
     assert gone["error"]
+    assert SECRET not in gone["error"]
 
     server = serve(tmp_path, port)
     try:
@@ -81,6 +91,7 @@ def test_gaps_are_filled_when_the_server_is_back(
         assert [metric.timestamp for metric in history] == stamps
         assert client.get_run(back["run_id"]).info.status == "FINISHED"
         assert len(client.list_artifacts(back["run_id"], "refits")) == 5
+        assert not [path for path in tmp_path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     finally:
         os.killpg(server.pid, 9)
         server.wait()

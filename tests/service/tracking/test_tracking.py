@@ -20,8 +20,10 @@ from service.tracking import TrackSettings, describe, public_config
 from service.tracking.series import points
 from service.tracking.settings import public_uri
 from service.tracking.writer import TrackWriter
+from service.urls import sqlite_url
 
 NAMES = ("ct", "mr")
+RUNS = "runs a?b%20c#d"  # whatever the folder is called, all of it lies there
 UNIFORM = {"ct": 0.5, "mr": 0.5}
 
 
@@ -52,21 +54,21 @@ def report(position: int) -> LossReport:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    folder = tmp_path / "runs" / "small"
+    folder = tmp_path / RUNS / "small"
     folder.mkdir(parents=True)
     manifest = {"domains": {n: {"digest": "d" * 64, "train": [1], "held_out": [1], "pool": 10} for n in NAMES}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "report.html").write_text("<p>done</p>")
-    with Journal(f"sqlite:///{folder / 'journal.db'}") as journal:
+    with Journal(sqlite_url(folder / "journal.db")) as journal:
         journal.create("small", Spec(tuple(Domain(n) for n in NAMES), 400, 100, policy="uniform").to_dict())
         yield journal
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> TrackSettings:
-    runs = tmp_path / "runs"
+    runs = tmp_path / RUNS
     return TrackSettings(
-        uri=f"sqlite:///{runs / 'mlflow.db'}",
+        uri=sqlite_url(runs / "mlflow.db"),
         experiment="small",
         run_name="small",
         run_dir=str(runs / "small"),
@@ -138,7 +140,7 @@ def test_a_run_arrives_once_however_often_it_is_sent(
     for position in (60, 160):
         owner.decide(report(position))
     owner.note("checkpoint", 160, {"path": "/secret/place/checkpoints/draw-160", "score": 0.5})
-    with locked(RunFolder(tmp_path / "runs" / "small")):
+    with locked(RunFolder(tmp_path / RUNS / "small")):
         writer = TrackWriter(journal, "small", settings)
         while writer.step():
             pass
@@ -168,16 +170,17 @@ def test_a_run_arrives_once_however_often_it_is_sent(
     expected = {"refits/0001.json", "refits/0003.json", "report.html", "manifest.json", "schedule.json", "config.json"}
     assert expected <= set(files(client, run))
     assert "figures/mixture.svg" in files(client, run)
-    assert (tmp_path / "runs" / "mlflow-artifacts").is_dir()
+    assert (tmp_path / RUNS / "mlflow-artifacts").is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == [RUNS]
     assert "/secret/place" not in json.dumps([stored.data.tags, stored.data.params])
 
     # A driver that was killed leaves a run that says it is running; the next one in the folder ends it.
     client.update_run(run, status="RUNNING")
     journal.create("next", journal.spec("small"))
-    (tmp_path / "runs" / "next").mkdir()
+    (tmp_path / RUNS / "next").mkdir()
     import dataclasses
 
-    later = dataclasses.replace(settings, run_name="next", run_dir=str(tmp_path / "runs" / "next"))
+    later = dataclasses.replace(settings, run_name="next", run_dir=str(tmp_path / RUNS / "next"))
     TrackWriter(journal, "next", later).step()
     assert client.get_run(run).info.status == "KILLED"
 
