@@ -23,14 +23,14 @@ def _domains() -> list[Domain]:
     return [Domain(name, pool=pools[name]) for name in _NAMES]
 
 
-def _report(position: int, draws: dict[str, float]) -> LossReport:
-    """A made-up training whose losses fall with what was drawn, transfer included."""
+def _report(position: int, draws: dict[str, float], before: dict[str, float]) -> LossReport:
+    """A made-up training whose losses fall with what was drawn, transfer included; `before`: draws at the last one."""
     losses = {}
     for phase, (target, row) in enumerate(_WORTH.items()):
         data = sum(worth * draws[name] for worth, name in zip(row, _NAMES, strict=True))
         wobble = 1 + 0.002 * math.sin(1.7 * position / INTERVAL + phase)
         losses[target] = (0.2 + 2.0 * (data + 10) ** -0.35) * wobble
-    counts = dict.fromkeys(_NAMES, INTERVAL / 3)
+    counts = {name: draws[name] - before[name] for name in _NAMES}
     return LossReport(position, dict(draws), losses, dict.fromkeys(losses, 0.002), dict(losses), counts)
 
 
@@ -39,10 +39,10 @@ def _run(policy: BasePolicy, reports: int, hook: Callable[[BasePolicy], BasePoli
     draws = dict.fromkeys(_NAMES, 0.0)
     decisions = [policy.propose().to_dict()]
     for step in range(1, reports + 1):
-        weights = policy.propose().weights
+        weights, before = policy.propose().weights, draws
         draws = {name: value + weights[name] * INTERVAL for name, value in draws.items()}
         policy = hook(policy)
-        policy.observe(_report(step * INTERVAL, draws))
+        policy.observe(_report(step * INTERVAL, draws, before))
         decisions.append(policy.propose().to_dict())
     return decisions
 
@@ -83,7 +83,7 @@ def _refuses(factory: Factory) -> None:
     """Bad reports raise `BadReport` and leave no trace."""
     policy = _make(factory)
     _run(policy, 5)
-    good = _report(600, dict.fromkeys(_NAMES, 200.0))
+    good = _report(600, dict.fromkeys(_NAMES, 200.0), dict.fromkeys(_NAMES, 167.0))
     bad: list[dict[str, Any]] = [
         {"draws": {**good.draws, "ct": 1.0}},
         {"draws": {name: good.draws[name] for name in ("ct", "mr")}},
@@ -110,7 +110,9 @@ def _merges(factory: Factory) -> None:
     whole, parts = _make(factory), _make(factory)
     _run(whole, REPORTS)
     _run(parts, REPORTS)
-    full = _report((REPORTS + 1) * INTERVAL, {name: value + 1 for name, value in whole.dump()["last"]["draws"].items()})
+    before = whole.dump()["last"]["draws"]
+    draws = {name: value + INTERVAL / 3 for name, value in before.items()}
+    full = _report((REPORTS + 1) * INTERVAL, draws, before)
     for keep in (("ct",), ("mr", "pet")):
         losses = {name: value if name in keep else math.nan for name, value in full.eval_loss.items()}
         part = LossReport.from_dict({**full.to_dict(), "eval_loss": losses})
@@ -136,9 +138,9 @@ def _scales(factory: Factory) -> None:
         plain, scaled = _make(factory), _make(factory)
         draws = dict.fromkeys(_NAMES, 0.0)
         for step in range(1, REPORTS + 3):
-            weights = plain.propose().weights
+            weights, before = plain.propose().weights, draws
             draws = {name: value + weights[name] * INTERVAL for name, value in draws.items()}
-            report = _report(step * INTERVAL, draws)
+            report = _report(step * INTERVAL, draws, before)
             body = report.to_dict()
             for field in ("eval_loss", "eval_sem", "train_loss"):
                 body[field] = {name: value * scale for name, value in body[field].items()}

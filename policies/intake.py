@@ -67,7 +67,7 @@ def check_growth(report: LossReport, before: LossReport, left: Mapping[str, floa
             when = f"at position {before.position}" if name in before.draws else "when it left"
             raise BadReport(
                 f"draws of '{name}' fell from {earlier:g} {when} to {value:g} at {report.position}; send the "
-                f"cumulative draws of the whole run, or start a new allocation"
+                "cumulative draws of the whole run, not those since the last report, or start a new allocation"
             )
 
 

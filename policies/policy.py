@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 from policies import intake
 from policies.bounds import carry_over, within_bounds
 from policies.caps import within_caps
+from policies.plausible import check_first_rates, check_plausible
 from policies.records import BadReport, BadSetup, Decision, Domain, LossReport, check_domains, check_mixture
 from policies.setup import check_lr_plan, check_objective, check_options, check_seed, check_targets, check_whole
 
@@ -140,7 +141,25 @@ class BasePolicy(abc.ABC):
         the latest position may be filled: then it is as if the whole report had come at once.
         """
         with self._unchanged_by_errors():
+            self._check_plausible(report)
             self._observe(report)
+
+    def replay(self, report: LossReport) -> None:
+        """`observe` a report that was accepted before, without asking again whether it can be true.
+
+        Journals hold reports that an older version had accepted: replayed, they have to give what they gave.
+        """
+        with self._unchanged_by_errors():
+            self._observe(report)
+
+    def _check_plausible(self, report: LossReport) -> None:
+        intake.check_report(report, self.names, tuple(self.targets), self.budget)
+        last = self._last
+        if last is None or report.position > last.position:
+            if last is not None:
+                intake.check_growth(report, last, self._left)
+            check_plausible(report, last, self._left, self.interval)
+            check_first_rates(report, last, self._lr_sum)
 
     def _observe(self, report: LossReport) -> None:
         intake.check_report(report, self.names, tuple(self.targets), self.budget)

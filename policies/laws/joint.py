@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policies.laws.checks import check_question
+from policies.laws.compact import compact, expanded
 from policies.laws.form import ALPHA, BETA, COVARIATES, FLOOR, HEAD, Inputs, log_loss
 from policies.laws.residual import Correction
 from policies.laws.rows import make_inputs
@@ -184,8 +185,12 @@ class JointLaw:
 
     # -- JSON ----------------------------------------------------------------------------------
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON; covariances as base64 of their upper triangles (float64), since nobody reads them."""
+    def to_dict(self, *, brief: bool = False) -> dict[str, Any]:
+        """JSON; covariances as base64 of their upper triangles (float64), since nobody reads them.
+
+        `brief` rounds covariances for the sake of space (see `compact`): an eighth of the size, and intervals that
+        differ by less than a thousandth of their width.
+        """
         return {
             "domains": list(self.domains),
             "targets": list(self.targets),
@@ -195,7 +200,7 @@ class JointLaw:
             "start": self.start,
             "centre": self.centre.tolist(),
             "noise": self.noise.tolist(),
-            "families": [_dump_family(family) for family in self.families],
+            "families": [_dump_family(family, brief) for family in self.families],
             "burn_in": self.burn_in,
             "rows": self.rows,
             "misfit": self.misfit.tolist(),
@@ -240,26 +245,33 @@ def _log_transfer(family: Family, own: NDArray[np.int64]) -> tuple[Array, Array]
     return mean, np.sqrt(np.maximum(variance, 0.0))
 
 
-def _dump_family(family: Family) -> dict[str, Any]:
-    upper = np.triu_indices(family.theta.shape[1])
-    packed = np.ascontiguousarray(family.covariance[:, upper[0], upper[1]], dtype="<f8")
-    return {
+def _dump_family(family: Family, brief: bool) -> dict[str, Any]:
+    about = {
         "name": family.name,
         "weight": family.weight,
         "spread": family.spread,
         "correction": None if family.correction is None else family.correction.to_dict(),
         "theta": family.theta.tolist(),
-        "covariance": base64.b64encode(packed.tobytes()).decode("ascii"),
     }
+    if brief and (rounded := compact(family.covariance)) is not None:
+        return about | rounded
+    upper = np.triu_indices(family.theta.shape[1])
+    packed = np.ascontiguousarray(family.covariance[:, upper[0], upper[1]], dtype="<f8")
+    return about | {"covariance": base64.b64encode(packed.tobytes()).decode("ascii")}
 
 
 def _load_family(body: Mapping[str, Any]) -> Family:
     theta = np.array(body["theta"], dtype=np.float64)
-    rows, parameters = theta.shape
-    packed = np.frombuffer(base64.b64decode(body["covariance"]), dtype="<f8").reshape(rows, -1)
+    covariance = expanded(body, *theta.shape) if "triangles" in body else _whole(body["covariance"], *theta.shape)
+    correction = None if body["correction"] is None else Correction.from_dict(body["correction"])
+    return Family(str(body["name"]), float(body["weight"]), theta, covariance, float(body["spread"]), correction)
+
+
+def _whole(text: str, rows: int, parameters: int) -> Array:
+    """Covariances (M, P, P) from their upper triangles."""
+    packed = np.frombuffer(base64.b64decode(text), dtype="<f8").reshape(rows, -1)
     upper = np.triu_indices(parameters)
     covariance = np.empty((rows, parameters, parameters))
     covariance[:, upper[0], upper[1]] = packed
     covariance[:, upper[1], upper[0]] = packed
-    correction = None if body["correction"] is None else Correction.from_dict(body["correction"])
-    return Family(str(body["name"]), float(body["weight"]), theta, covariance, float(body["spread"]), correction)
+    return covariance

@@ -37,6 +37,7 @@ class LawPolicy(Phases):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._law: JointLaw | None = None
+        self._dumped: tuple[JointLaw, Mapping[str, Any]] | None = None  # the law as it was last written down
         self._then = self._now = State(None, None, self.baseline, False, 0, 0)
 
     @property
@@ -120,14 +121,23 @@ class LawPolicy(Phases):
     def _dump_state(self) -> dict[str, Any]:
         return {
             "history": self._history.to_dict(),
-            "law": None if self._law is None else self._law.to_dict(),
+            "law": self._dump_law(),
             "then": self._then.to_dict(),
             "now": self._now.to_dict(),
         }
 
+    def _dump_law(self) -> Mapping[str, Any] | None:
+        """The law for those who read it; no decision is made from it, so its covariances are rounded, once."""
+        if self._law is None:
+            return None
+        if self._dumped is None or self._dumped[0] is not self._law:
+            self._dumped = self._law, self._law.to_dict(brief=True)
+        return self._dumped[1]
+
     def _load_state(self, state: Mapping[str, Any]) -> None:
         self._history = History.from_dict(state["history"])
         self._law = None if state["law"] is None else JointLaw.from_dict(state["law"])
+        self._dumped = None if self._law is None else (self._law, state["law"])
         self._then, self._now = State.from_dict(state["then"]), State.from_dict(state["now"])
 
     # -- one decision --------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from statistics import NormalDist
 
@@ -19,11 +20,20 @@ Array = NDArray[np.float64]
 
 _Z = NormalDist().inv_cdf(0.95)
 IDENTIFIED = 0.4  # posterior at most so wide relative to the prior: the data, not the prior, fixed the number
+BITS = 17  # of a number that is shown, five decimal digits: far more than its interval lets one know
 NEGLIGIBLE = 0.15  # or the transfer is surely below this
 
 
 def _log_interval(mean: float, sd: float) -> Interval:
-    return Interval(*(float(np.exp(mean + k * sd)) for k in (0.0, -_Z, _Z)))
+    return Interval(*(_short(float(np.exp(mean + k * sd))) for k in (0.0, -_Z, _Z)))
+
+
+def _short(value: float) -> float:
+    """`value` to `BITS` bits: every decision carries a matrix of such numbers, and is kept for ever."""
+    if not math.isfinite(value):
+        return value
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(round(math.ldexp(mantissa, BITS)), exponent - BITS)
 
 
 def summarise(law: JointLaw, hubs: HubScores | None) -> LawSummary:

@@ -12,11 +12,11 @@ from service.api.answers import Answer
 from service.api.documents import DECISIONS, LAW, PAGE, SCHEDULE, answers
 from service.api.paging import Cursor, Limit, page, read_cursor
 from service.api.service import Reader
-from service.journal import Event
+from service.journal import Event, Journal
 from service.report import report_page
 
 router = APIRouter(prefix="/v1/allocations", tags=["reading"])
-LOOKED_BACK = 200  # decisions in which a law is looked for
+LOOKED_BACK, AT_A_TIME = 200, 5  # decisions in which a law is looked for, and how many are read at once
 
 
 @router.get("/{id}/schedule", responses=answers(200, SCHEDULE, 404))
@@ -38,13 +38,12 @@ def decisions(id: Id, call: Reader, limit: Limit = 50, cursor: Cursor = None, in
 def law(id: Id, call: Reader) -> Answer:
     """The law behind the newest decision that came from one, with 90 % intervals; null while there is none."""
     call.entry(id)
-    newest = call.service.journal.events(id, kinds=["decision"], active=True, limit=LOOKED_BACK, before=2**53)
-    for event in newest:
-        body = event.body
-        if body.get("law") is not None:
-            about = {"position": body["position"], "report": event.position, "at": event.at, "refit": body["refit"]}
-            return Answer({**about, **body["law"]})
-    return Answer(None)
+    event = _newest_with_law(call.service.journal, id)
+    if event is None:
+        return Answer(None)
+    body = event.body
+    about = {"position": body["position"], "report": event.position, "at": event.at, "refit": body["refit"]}
+    return Answer({**about, **body["law"]})
 
 
 @router.get("/{id}/report", responses=answers(200, PAGE, 404), response_class=HTMLResponse)
@@ -55,6 +54,22 @@ def report(id: Id, call: Reader) -> HTMLResponse:
         return HTMLResponse(report_page(call.service.journal, id, title=entry.name))
 
 
+def _newest_with_law(journal: Journal, id: str) -> Event | None:
+    """A few decisions at a time: with many domains each is large, and most often the newest has a law."""
+    before = 2**53
+    for _ in range(0, LOOKED_BACK, AT_A_TIME):
+        found = journal.events(id, kinds=["decision"], active=True, limit=AT_A_TIME, before=before)
+        for event in found:
+            if event.body.get("law") is not None:
+                return event
+        if len(found) < AT_A_TIME:
+            return None
+        before = found[-1].id
+    return None
+
+
 def _decision(event: Event) -> dict[str, Any]:
-    about = {"at": event.at, "attempt": event.attempt, "active": event.active}
-    return {**event.body, "meta": {**(event.body.get("meta") or {}), **about}}
+    meta = {**(event.body.get("meta") or {}), "at": event.at, "attempt": event.attempt, "active": event.active}
+    if "advice" in meta:  # stored without the law, which is the decision's own
+        meta["advice"] = {**meta["advice"], "law": event.body.get("law")}
+    return {**event.body, "meta": meta}

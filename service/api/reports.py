@@ -13,7 +13,6 @@ from service.api.documents import DECIDED, answers
 from service.api.problems import Trouble, field_error
 from service.api.service import Reporter
 from service.hosting import Refused
-from service.journal import Archived
 
 router = APIRouter(prefix="/v1/allocations", tags=["reports"])
 
@@ -26,9 +25,7 @@ async def report(id: Id, body: Reports, call: Reporter) -> Answer:
     draws at an answered position are a 409. Where several are sent and one cannot be used, those before it are
     kept and may be sent again.
     """
-    entry = await run_in_threadpool(call.entry, id)
-    if entry.archived_at is not None:
-        raise Archived(f"allocation '{entry.name}' is archived; begin another one")
+    await run_in_threadpool(call.open_entry, id)
     several = isinstance(body, list)
     reports = []
     for index, one in enumerate(body if isinstance(body, list) else [body]):

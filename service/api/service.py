@@ -15,7 +15,7 @@ from policies.intake import nearest
 from service.api.problems import LONGEST, Trouble, field_error
 from service.api.settings import Settings
 from service.hosting import Busy, Gateway
-from service.journal import Entry, Journal
+from service.journal import Archived, Entry, Journal
 from service.owner import Schedules
 from service.tokens import Sessions, Token, Vault, allows
 
@@ -59,6 +59,13 @@ class Call:
         entry = self.service.journal.entry(allocation)
         if entry.project != self.token.project:
             raise Trouble(404, "there is no such allocation in this project")
+        return entry
+
+    def open_entry(self, allocation: str) -> Entry:
+        """The same, where it takes more; `Archived` where it does not, whatever is asked of it."""
+        entry = self.entry(allocation)
+        if entry.archived_at is not None:
+            raise Archived(f"allocation '{entry.name}' is archived; begin another one")
         return entry
 
     async def ask(self, question: str, allocation: str, *args: Any) -> Any:

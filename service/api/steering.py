@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/allocations", tags=["steering"])
 @router.post("/{id}/domains", responses=answers(200, DECIDED, 404, 409, writes=True))
 async def change_domains(id: Id, body: Change, call: Admin) -> Answer:
     """A domain joins, leaves, or its pool grows: send all domains from now on. Answers with the mixture over them."""
-    entry = await run_in_threadpool(call.entry, id)
+    entry = await run_in_threadpool(call.open_entry, id)
     known = await run_in_threadpool(_names, call, entry)
     wanted = [domain.to_dict() for domain in read_domains(body.domains, known)]
     return Answer(await call.ask("set_domains", entry.id, wanted, body.position))
@@ -31,7 +31,7 @@ async def change_domains(id: Id, body: Change, call: Admin) -> Answer:
 @router.post("/{id}/mode", responses=answers(200, STATUS, 404, 409, writes=True))
 async def set_mode(id: Id, body: Mode, call: Admin) -> Answer:
     """`act` on the policy, only take its `advice`, or `pause` it; and shares held by hand. From the next report on."""
-    entry = await run_in_threadpool(call.entry, id)
+    entry = await run_in_threadpool(call.open_entry, id)
     found: dict[str, Any] = await call.ask("set_mode", entry.id, body.mode, body.pin)
     return Answer(found | {"allocation": entry.id})
 
@@ -39,7 +39,7 @@ async def set_mode(id: Id, body: Mode, call: Admin) -> Answer:
 @router.post("/{id}/rewind", responses=answers(200, DECIDED, 404, 409, writes=True))
 async def rewind(id: Id, body: Rewind, call: Admin) -> Answer:
     """Training begins again from a checkpoint: what came later stays, but inactive. A new attempt."""
-    entry = await run_in_threadpool(call.entry, id)
+    entry = await run_in_threadpool(call.open_entry, id)
     return Answer(await call.ask("rewind", entry.id, body.position, body.why))
 
 

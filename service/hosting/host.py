@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -55,11 +56,11 @@ class Host:
         self, allocation: str, spec: Mapping[str, Any], project: str, name: str, most: int | None
     ) -> dict[str, Any]:
         """Begin an allocation, or find it begun with the same specification."""
-        known = self._patiently(lambda: self._journal.exists(allocation))
-        self._patiently(lambda: self._journal.create(allocation, spec, project=project, name=name, most=most))
+        begin = functools.partial(self._journal.begin, allocation, spec, project=project, name=name, most=most)
+        _, fresh = self._patiently(begin)
         decision = self._ask(allocation, lambda owner: owner.start())
-        decision = dataclasses.replace(decision, replayed=known)
-        return {**self._answer(allocation, decision), "fresh": not known}
+        decision = dataclasses.replace(decision, replayed=not fresh)
+        return {**self._answer(allocation, decision), "fresh": fresh}
 
     def report(self, allocation: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Take the reports in order; answers with what follows from the last. Raises `Refused`."""

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.journal import schema, statements
+from service.journal import packing, schema, statements
 from service.journal.catalog import Catalog
 from service.journal.errors import AllocationExists, Archived, JournalDamaged, TooManyAllocations
 from service.journal.event import Event, canonical, chain
@@ -52,10 +52,22 @@ class Journal(Catalog):
         name: str | None = None,
         most: int | None = None,
     ) -> Event:
-        """Begin an allocation, as `name` of `project` where it belongs to one.
+        """Begin an allocation, as `name` of `project` where it belongs to one: see `begin`."""
+        return self.begin(allocation, spec, project=project, name=name, most=most)[0]
 
-        The same spec again returns what is there; another raises `AllocationExists`. Raises
-        `TooManyAllocations` where the project has `most` that are not archived.
+    def begin(
+        self,
+        allocation: str,
+        spec: Mapping[str, Any],
+        *,
+        project: str | None = None,
+        name: str | None = None,
+        most: int | None = None,
+    ) -> tuple[Event, bool]:
+        """The allocation's first event, and whether this call wrote it: of many at once one does.
+
+        The same spec again returns what is there; another raises `AllocationExists`. Raises `Archived` where the
+        allocation takes nothing more, and `TooManyAllocations` where the project has `most` that are not archived.
         """
         text = canonical(spec)
         values = {"id": allocation, "spec": text, "project": project, "name": name}
@@ -101,8 +113,7 @@ class Journal(Catalog):
         state = None if snapshot is None else canonical(snapshot.state)
         with self.writing() as connection:
             row = self._locked(connection, allocation, epoch)
-            if row.archived_at is not None:
-                raise Archived(f"allocation '{row.name or allocation}' is archived; begin another one")
+            _check_open(row)
             taken = None if once is None else self._find(connection, allocation, once)
             if taken is not None:
                 return taken, False
@@ -167,12 +178,17 @@ class Journal(Catalog):
             return None if row is None else _event(row)
 
     def rewind(self, allocation: str, position: int, *, epoch: int, why: str = "") -> Event:
-        """Begin a new attempt at `position`: what lies behind it stays, but inactive."""
+        """Begin a new attempt at `position`: what lies behind it stays, but inactive.
+
+        Asked again before anything else has happened, it is the same attempt.
+        """
         table = schema.events
         with self.writing() as connection:
             row = self._locked(connection, allocation, epoch)
-            if row.archived_at is not None:
-                raise Archived(f"allocation '{row.name or allocation}' is archived; begin another one")
+            _check_open(row)
+            again = self._rewound(connection, allocation, position, why)
+            if again is not None:
+                return again
             attempt = int(row.attempt) + 1
             mine = table.c.allocation == allocation
             connection.execute(
@@ -209,7 +225,7 @@ class Journal(Catalog):
 
     # -- inside a transaction
 
-    def _create(self, values: Mapping[str, Any], most: int | None) -> Event:
+    def _create(self, values: Mapping[str, Any], most: int | None) -> tuple[Event, bool]:
         allocation, text = str(values["id"]), str(values["spec"])
         with self.writing() as connection:
             row = connection.execute(
@@ -219,14 +235,16 @@ class Journal(Catalog):
                 self._check_room(connection, values["project"], most)
                 start = {"created_at": self._clock(), "attempt": 0, "epoch": 0, "head": ""}
                 connection.execute(insert(schema.allocations).values(**values, **start))
-                return self._insert(connection, self._locked(connection, allocation), "allocation", text, 0, None)
+                first = self._insert(connection, self._locked(connection, allocation), "allocation", text, 0, None)
+                return first, True
             same = json.loads(row.spec) == json.loads(text) and row.project == values["project"]
             if not same or row.name != values["name"]:
                 raise AllocationExists(
                     f"allocation '{values['name'] or allocation}' exists with another specification; "
                     "choose another name"
                 )
-            return self._first(connection, allocation)
+            _check_open(row)
+            return self._first(connection, allocation), False
 
     def _check_room(self, connection: Connection, project: str | None, most: int | None) -> None:
         if most is None:
@@ -246,6 +264,14 @@ class Journal(Catalog):
         )
         return int(connection.execute(query).scalar_one() or 0)
 
+    def _rewound(self, connection: Connection, allocation: str, position: int, why: str) -> Event | None:
+        """The newest event, if it is this very rewind."""
+        table = schema.events
+        newest = select(table).where(table.c.allocation == allocation).order_by(table.c.id.desc()).limit(1)
+        event = _event(connection.execute(newest).one())
+        same = event.kind == "rewind" and (event.position, event.body["why"]) == (position, why)
+        return event if same else None
+
     def _find(self, connection: Connection, allocation: str, once: str) -> Event | None:
         row = connection.execute(statements.ONCE, {"of": allocation, "names": [once]}).one_or_none()
         return None if row is None else _event(row)
@@ -261,11 +287,16 @@ class Journal(Catalog):
         at = self._clock()
         digest = chain(row.head, kind, row.attempt, position, body, at)
         values = {"allocation": row.id, "attempt": row.attempt, "active": True, "kind": kind, "position": position}
-        values |= {"once": once, "body": body, "at": at, "digest": digest}
+        values |= {"once": once, **packing.columns("body", body), "at": at, "digest": digest}
         identity = connection.execute(statements.NEW_EVENT, values).inserted_primary_key
         connection.execute(statements.SET_HEAD, {"of": row.id, "to": digest})
         number = 0 if identity is None else int(identity[0])
         return Event(number, row.id, row.attempt, True, kind, position, json.loads(body), at, digest)
+
+
+def _check_open(row: Row[Any]) -> None:
+    if row.archived_at is not None:
+        raise Archived(f"allocation '{row.name or row.id}' is archived; begin another one")
 
 
 def _event(row: Row[Any]) -> Event:
@@ -276,7 +307,7 @@ def _event(row: Row[Any]) -> Event:
         bool(row.active),
         row.kind,
         row.position,
-        json.loads(row.body),
+        packing.read(row.body, row.packed),
         row.at,
         row.digest,
     )

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -38,6 +39,7 @@ allocations = Table(
     Index("ix_allocations_listed", "project", "created_at", "id"),
 )
 
+# A large `body` is empty and stands in `packed`, as does a large `state` (see `packing`).
 # `once` names what may happen only once in an attempt (one report and one decision per position);
 # both databases let many rows share a null there.
 events = Table(
@@ -53,6 +55,7 @@ events = Table(
     Column("body", Text, nullable=False),
     Column("at", Double, nullable=False),
     Column("digest", String(64), nullable=False),
+    Column("packed", LargeBinary),
     UniqueConstraint("allocation", "attempt", "once", name="uq_events_once"),
     Index("ix_events_allocation", "allocation", "id"),
     Index("ix_events_once", "allocation", "once"),
@@ -68,6 +71,7 @@ snapshots = Table(
     Column("event", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
+    Column("packed", LargeBinary),
 )
 
 watermarks = Table(

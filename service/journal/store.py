@@ -14,12 +14,13 @@ from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.journal import schema, statements
+from service.journal import packing, schema, statements
 from service.journal.engine import is_sqlite, open_engine, single_reads
 from service.journal.errors import Fenced, NoSuchAllocation, StoreLost, said
 from service.journal.event import canonical
 
 _KEPT_SNAPSHOTS = 3
+_LARGE_SNAPSHOT = 250_000  # bytes; of such only the newest is kept, and a longer way back is replayed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Store:
     def latest_snapshot(self, allocation: str) -> Snapshot | None:
         with self.reading() as connection:
             row = connection.execute(statements.NEWEST_SNAPSHOT, {"of": allocation}).one_or_none()
-            return None if row is None else Snapshot(row.event, row.position, json.loads(row.state))
+            return None if row is None else Snapshot(row.event, row.position, packing.read(row.state, row.packed))
 
     def snapshot(self, allocation: str) -> Mapping[str, Any] | None:
         """The newest dump of the policy, for `policies.load_policy`; None before the first refit."""
@@ -107,9 +108,12 @@ class Store:
         return _Transaction(self._writer.begin, "written", self._turn)
 
     def _keep(self, connection: Connection, allocation: str, snapshot: Snapshot, state: str) -> None:
-        values = {"allocation": allocation, "event": snapshot.event, "position": snapshot.position, "state": state}
+        values = {"allocation": allocation, "event": snapshot.event, "position": snapshot.position}
+        values |= packing.columns("state", state)
+        size = len(values["packed"] or state)
+        before = 0 if size > _LARGE_SNAPSHOT else _KEPT_SNAPSHOTS - 1
+        connection.execute(statements.DROP_SNAPSHOTS, {"of": allocation, "most": before})  # first: its room is reused
         connection.execute(statements.NEW_SNAPSHOT, values)
-        connection.execute(statements.DROP_SNAPSHOTS, {"of": allocation, "most": _KEPT_SNAPSHOTS})
 
     def _row(self, connection: Connection, allocation: str) -> Row[Any]:
         row = connection.execute(statements.ALLOCATION, {"of": allocation}).one_or_none()

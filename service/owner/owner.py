@@ -265,11 +265,11 @@ class Owner:
         """Lay the steering over the decision and commit it, with a dump; a decision that was there first wins."""
         laid = self._steering()
         in_force = self._in_force() if in_force is None else in_force
-        acted = laid.act(decision, in_force) if advice is not None else _pinned(decision, laid)
+        acted = laid.act(decision, in_force) if advice is not None else laid.keep(decision)
         body = acted.to_dict()
         body["meta"] = {**meta, **laid.to_dict(), "report": at if once != "start" else None}
         if advice is not None and acted is not advice:
-            body["meta"]["advice"] = advice.to_dict()
+            body["meta"]["advice"] = {key: value for key, value in advice.to_dict().items() if key != "law"}
         event, fresh = self._journal.append(
             self.allocation, "decision", body, epoch=self._epoch, position=at, once=once, snapshot=snapshot
         )
@@ -278,8 +278,3 @@ class Owner:
 
 def _again(event: Event) -> Decision:
     return dataclasses.replace(decision_of(event), replayed=True)
-
-
-def _pinned(kept: Decision, steering: Steering) -> Decision:
-    """A kept mixture follows a new pin too."""
-    return steering.act(kept, kept.weights) if steering.mode == "act" else kept

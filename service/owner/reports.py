@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policies import BadReport, LossReport
 from policies.intake import check_growth, check_report, check_same_draws, merge, same
+from policies.plausible import check_first_rates, check_losses, check_plausible
 from policies.policy import BasePolicy
 from service.journal import Event, Journal, report_of
 
@@ -19,9 +20,10 @@ class Reports:
 
         Raises `BadReport` where `policy` could not use it; nothing is recorded then.
         """
+        check_losses(report)
         if stored is None:
             check_report(report, policy.names, tuple(policy.targets), policy.budget)
-            self._check_order(report)
+            self._check_order(report, policy.interval)
             self._append("report", report, once=f"report:{report.position}")
             return
         first = self._newest_at(stored)
@@ -32,9 +34,10 @@ class Reports:
         if not same(merge(report, first), merged):
             self._append("differs", report)
 
-    def _check_order(self, report: LossReport) -> None:
+    def _check_order(self, report: LossReport, interval: int) -> None:
         last = self._journal.last(self._allocation, ["report"])
         if last is None:
+            check_plausible(report, None, {}, interval)
             return
         if last.position > report.position:
             raise BadReport(
@@ -42,12 +45,22 @@ class Reports:
             )
         before = report_of(last)
         back = report.draws.keys() - before.draws.keys()
-        check_growth(report, before, self._heard() if back else {})
+        heard = self._heard() if back else {}
+        check_growth(report, before, heard)
+        check_plausible(report, before, heard, interval)
+        if report.lr_sum is not None and report.lr_sum == before.lr_sum:
+            check_first_rates(report, before, self._rates_before(last))
 
     def _heard(self) -> dict[str, float]:
         """Draws of every domain when it was last heard of, also of those that left."""
         reports = self._journal.events(self._allocation, kinds=["report"], active=True)
         return {name: draws for event in reports for name, draws in event.body["draws"].items()}
+
+    def _rates_before(self, last: Event) -> float | None:
+        """The newest sum of learning rates that was reported before the report `last`."""
+        stored = self._journal.events(self._allocation, kinds=["report"], active=True, before=last.id)
+        sums = (event.body.get("lr_sum") for event in stored if event.position < last.position)
+        return next((found for found in sums if found is not None), None)
 
     def _newest_at(self, stored: Event) -> LossReport:
         """The report at that position with all that was filled in later."""

@@ -23,7 +23,7 @@ class Steering:
         `act` follows the policy; `advise` refits and records what it would do, but keeps the
         mixture; `pause` records reports without refitting, and keeps the mixture.
     pin:
-        Shares held by hand, by domain; the others divide the rest as the policy would.
+        Shares held by hand, by domain, in every mode; the others divide the rest as they would without.
     """
 
     mode: str = "act"
@@ -58,16 +58,19 @@ class Steering:
     def act(self, advice: Decision, in_force: Mapping[str, float]) -> Decision:
         """The decision that training gets when the policy says `advice` and `in_force` is the mixture so far."""
         if self.mode != "act":
-            kept = apply_pins(in_force, self.pin)
             reason = "advise" if self.mode == "advise" else "paused"
             detail = f"mixture kept by hand; the policy says '{advice.reason}'" if self.mode == "advise" else ""
-            return dataclasses.replace(advice, weights=kept, reason=reason, detail=detail or advice.detail)
+            kept = dataclasses.replace(advice, weights=dict(in_force), reason=reason, detail=detail or advice.detail)
+            return self.keep(kept)
+        return self.keep(advice)
+
+    def keep(self, decision: Decision) -> Decision:
+        """`decision` with the pinned shares: they hold in every mode, also where nothing is decided anew."""
         if not self.pin:
-            return advice
+            return decision
         pinned = ", ".join(f"{name} at {share:.3g}" for name, share in self.pin.items())
-        return dataclasses.replace(
-            advice, weights=apply_pins(advice.weights, self.pin), detail=f"{advice.detail} (pinned: {pinned})".strip()
-        )
+        detail = f"{decision.detail} (pinned: {pinned})".strip()
+        return dataclasses.replace(decision, weights=apply_pins(decision.weights, self.pin), detail=detail)
 
 
 def apply_pins(weights: Mapping[str, float], pin: Mapping[str, float]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD = "0003"
+HEAD = "0004"
 FIRST = "0001"  # the tables as they were before revisions were counted
 _LOCK = 0x69737468  # one number for all processes that share a PostgreSQL database
 
