@@ -35,7 +35,7 @@ class Agenda:
         """The next position at which ranks have to meet."""
         last_whole = self.budget - step + 1
         report = min(self.next_report, last_whole if self.reported_at < last_whole else self.budget)
-        wanted = [at for at in (self.take_at, self.look_at) if at != NEVER]
+        wanted: list[float] = [at for at in (self.take_at, self.look_at) if at != NEVER]
         if self.reported_at < self.budget:
             wanted.append(report)
         return min(wanted, default=float("inf"))

@@ -14,14 +14,14 @@ from typing import Any, ParamSpec, TypeVar
 from service.client import choosing
 from service.client.agenda import Agenda
 from service.client.desk import START_SECONDS, Desk
-from service.client.errors import BadValue, WrongSettings
-from service.client.group import Group
+from service.client.errors import WrongSettings
+from service.client.group import Group, loads_data
 from service.client.ledger import Ledger
-from service.client.names import domain_name, finite, listed, whole_draws
+from service.client.names import domain_name, finite, listed, mean_losses, whole_draws
 from service.client.notices import Notices
 from service.client.rounds import Rounds
 from service.client.sync import AllocationClient
-from service.client.wire import DomainsLike, domain_names, whole
+from service.client.wire import DomainsLike, at_least_one, domain_names, plain, whole
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -105,7 +105,7 @@ class MixtureCallback:
         **allocation: Any,
     ) -> None:
         self.domains = domain_names(domains)
-        self.budget, self.interval = _at_least_one(budget, "budget"), _at_least_one(interval, "interval")
+        self.budget, self.interval = at_least_one(budget, "budget"), at_least_one(interval, "interval")
         self.lag = self.interval // 4 if lag is None else whole(lag, "lag")
         self.seed, self.strict = seed, strict
         self._notices = Notices()
@@ -113,7 +113,7 @@ class MixtureCallback:
         ask = {"name": name, "domains": domains, "budget": budget, "interval": interval, "seed": seed, **allocation}
         self._desk = Desk(client, queue, ask, self._notices, start_patience)
         agenda = Agenda(self.budget, self.interval, self.lag)
-        terms = {**{key: _plain(value) for key, value in ask.items()}, "lag": self.lag, "strict": strict}
+        terms = {**{key: plain(value) for key, value in ask.items()}, "lag": self.lag, "strict": strict}
         self._rounds = Rounds(
             self._desk,
             self._ledger,
@@ -146,6 +146,10 @@ class MixtureCallback:
         """
         weights = self.weights
         self._choices += 1
+        if self._choices >= self.interval and not self._rounds.steps:
+            self._notices.repeat(
+                "loop:uncounted", "choose() was called for a whole interval and count() never: nothing will be reported"
+            )
         if generator is not None:
             return choosing.pick(weights, choosing.uniform(generator))
         return choosing.pick(weights, choosing.point(self.seed, self._rounds.ranks.rank, self._choices))
@@ -161,7 +165,7 @@ class MixtureCallback:
         try:
             names = [domain_name(value, self.domains) for value in listed(domains)]
             each = whole_draws(draws)
-            losses = _by_name(loss, len(names))
+            losses = mean_losses(loss, len(names))
             step_lr = None if lr is None else finite(lr, "lr")
         except Exception as error:
             self._rounds.failed(error)
@@ -282,6 +286,10 @@ class MixtureCallback:
 
     # -- frameworks
 
+    def tell(self, channel: Callable[[str], None]) -> None:
+        """Lines at INFO go to `channel`, too, where the logger `isthmus` shows them nowhere."""
+        self._notices.channel = channel
+
     def for_transformers(self, loss_key: str = "eval_{target}_loss") -> Any:
         """A `TrainerCallback` for the Hugging Face Trainer; see `service.client.adapters.transformers`."""
         from service.client.adapters.transformers import adapt
@@ -330,7 +338,7 @@ class MixtureCallback:
 
     def _apart(self, call: str) -> bool:
         """Whether this process has no part in the run: it was forked from the one that trains, or loads its data."""
-        if not self._rounds.forked and (self._rounds.started or not _loads_data()):
+        if not self._rounds.forked and (self._rounds.started or not loads_data()):
             return False
         self._notices.repeat(
             "loop:forked",
@@ -338,39 +346,3 @@ class MixtureCallback:
             f"loader's worker; call it in the training loop",
         )
         return True
-
-
-def _loads_data() -> bool:
-    """This is a worker of a torch DataLoader."""
-    data = sys.modules.get("torch.utils.data")
-    return data is not None and data.get_worker_info() is not None
-
-
-def _at_least_one(value: Any, what: str) -> int:
-    number = whole(value, what)
-    if number < 1:
-        raise BadValue(f"{what} is {value!r}; it must be a whole number of draws >= 1")
-    return number
-
-
-def _by_name(loss: Any, names: int) -> list[float | None]:
-    """A training loss for each name, from one number, or from one for each."""
-    if loss is None:
-        return [None] * names
-    values = list(listed(loss))
-    if len(values) not in (1, names):
-        raise BadValue(f"loss holds {len(values)} numbers for {names} draws; give one, or one for each")
-    try:
-        plain = [None if value is None else float(value) for value in values]
-    except (TypeError, ValueError, RuntimeError):
-        raise BadValue(f"loss is {loss!r}; give one number, or one for each draw") from None
-    return plain * names if len(plain) == 1 else plain
-
-
-def _plain(value: Any) -> Any:
-    """What ranks compare, whatever it is made of."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)

@@ -150,9 +150,7 @@ class Conversation:
         """What was refused and raises nowhere: reports that had waited, and all but one of several."""
         if refused:
             where = "" if outbox.path is None else f"; they lie in {outbox.path}.refused"
-            log.warning(
-                "%d report(s) were refused and steer nothing: %s%s", len(refused), refused[0], where
-            )
+            log.warning("%d report(s) were refused and steer nothing: %s%s", len(refused), refused[0], where)
 
     def _deliver(self, entry: Entry, outbox: Outbox, deadline: Deadline) -> Steps[Answer]:
         if not (self._allocation or outbox.state.get("allocation")):
@@ -181,7 +179,7 @@ class Conversation:
 
     def _deadline(self) -> Deadline:
         """While the service is known to be away, a client with a queue tries once a call and goes on."""
-        once = self.offline and self.outbox is not None and self.limit is None
+        once = self.offline and self.outbox is not None
         seconds = self.settings.deadline if self.limit is None else min(self.limit, self.settings.deadline)
         return Deadline(seconds, self.settings.timeout, attempts=1 if once else None)
 

@@ -17,6 +17,7 @@ from service.client.sync import AllocationClient
 from service.client.wire import creation_body, domain_names, target_weights
 
 START_SECONDS = 5.0  # training waits so long for the service, and then begins with the baseline
+CLOSING_SECONDS = 5.0  # after so long it is said what `close` waits for
 AGAIN_SECONDS, LONGEST_SECONDS = 5.0, 60.0  # between two tries to begin; doubled each time, up to the second
 
 
@@ -70,8 +71,10 @@ class Desk:
             return None
         if self._beginning is not None:
             word, failure = self._begun_with()
-            if failure is not None:
+            if isinstance(failure, Unreachable | ServerFault):
                 self._notices.warn(failure)
+            elif failure is not None:
+                self._notices.warn(WrongSettings(f"the allocation was refused: {failure}", status=failure.status))
             return word
         if time.monotonic() >= self._again_at and self._mail.waited is None:
             self._beginning = self._mail.begin(self._start_seconds)
@@ -125,13 +128,19 @@ class Desk:
         """Wait for what is on its way; what went wrong with it and was not told yet."""
         failures: list[Exception] = []
         if self._mail is not None:
+            last = self._mail.finish()
+            if futures.wait([last], timeout=CLOSING_SECONDS).not_done and self._client is not None:
+                most = self._client.deadline
+                self._notices.repeat("closing", f"closing: reports are still on their way, for {most:g} s at most")
             self._mail.close()
             failures = self.hear(0)[1]
             self._mail = None
         if self._client is not None:
             if self._client.queued:
-                where = f"in {self._client.path}, for the next client" if self._client.path else "in memory, and are lost"
-                self._notices.repeat("left", f"{self._client.queued} reports were not delivered; they lie {where}")
+                kept = (
+                    f"they wait in {self._client.path}" if self._client.path else "without a queue file they are lost"
+                )
+                self._notices.repeat("left", f"{self._client.queued} reports were not delivered; {kept}")
             self._client.close()
         return failures
 
@@ -141,7 +150,7 @@ class Desk:
         then = "beginning with the baseline mixture, going on trying"
         if isinstance(failure, ServerFault):
             return ServerFault(f"{self._client.url} failed: {failure}; {then}", status=failure.status)
-        cause = str(failure or "it is silent").removeprefix(NO_ANSWER)
+        cause = str(failure or "it is silent").removeprefix(NO_ANSWER).removesuffix(f" ({self._client.url})")
         return Unreachable(f"no answer after {seconds:.0f} s from {self._client.url}: {cause}; {then}")
 
     def _begun_with(self) -> tuple[dict[str, Any] | None, ClientError | None]:

@@ -72,3 +72,9 @@ def find_group() -> Group:
             f"init_process_group, or pass group="
         )
     return Alone()
+
+
+def loads_data() -> bool:
+    """Whether this process is a worker of a torch DataLoader."""
+    data = sys.modules.get("torch.utils.data")
+    return data is not None and data.get_worker_info() is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures as futures
+import contextlib
 import threading
 import time
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any
 from service.client.errors import ClientError, Refused, UnknownName
 from service.client.records import Answer
 from service.client.sync import AllocationClient
+
+SHORTEST_SECONDS = 0.1  # of a try
 
 
 class Mail:
@@ -26,6 +29,7 @@ class Mail:
         self._sent_at = 0.0
         self._latest: Answer | None = None
         self._failures: list[Exception] = []
+        self._until: float | None = None  # the end of the time that is left, once there is one
         self._turn = threading.Lock()
 
     def begin(self, seconds: float) -> futures.Future[Answer]:
@@ -54,9 +58,13 @@ class Mail:
         """Seconds since the last report was sent, where it is still on its way."""
         return None if self._sent is None or self._sent.done() else time.monotonic() - self._sent_at
 
+    def finish(self) -> futures.Future[None]:
+        """Send what is left, and what waits in the queue, within the client's deadline; returns at once."""
+        self._until = time.monotonic() + self._client.deadline
+        return self._thread.submit(self._flush)
+
     def close(self) -> None:
-        """Wait for what is on its way, then try once more to send what waits in the queue."""
-        self._thread.submit(self._flush)
+        """Wait for what is on its way."""
         self._thread.shutdown(wait=True)
 
     def _create(self, seconds: float) -> Answer:
@@ -65,9 +73,10 @@ class Mail:
 
     def _deliver(self, report: Mapping[str, Any]) -> None:
         try:
-            if not self._client.ready:
-                self._client.create(**self._ask)
-            answer = self._say(report)
+            with self._in_time():
+                if not self._client.ready:
+                    self._client.create(**self._ask)
+                answer = self._say(report)
         except Exception as error:  # whatever it was, the next `take` tells
             self._fail(error)
         else:
@@ -76,10 +85,17 @@ class Mail:
 
     def _flush(self) -> None:
         try:
-            if self._client.queued:
-                self._client.flush()
+            with self._in_time():
+                if self._client.queued:
+                    self._client.flush()
         except Exception as error:
             self._fail(error)
+
+    def _in_time(self) -> contextlib.AbstractContextManager[None]:
+        """Once it is closing, several reports take no longer together than one may."""
+        if self._until is None:
+            return contextlib.nullcontext()
+        return self._client.within(max(SHORTEST_SECONDS, self._until - time.monotonic()))
 
     def _fail(self, error: Exception) -> None:
         with self._turn:

@@ -11,6 +11,7 @@ from service.client.group import Group
 
 LEAVE_SECONDS = 3.0  # a rank that closes waits so long for the others to do so
 LEFT = "close"
+MOST_SHOWN = 200  # characters of a launcher's own words
 
 
 class Meeting:
@@ -39,7 +40,9 @@ class Meeting:
         try:
             seen = self._group.gather((place, None if wrong is None else _said(wrong), value))
         except Exception as error:  # gloo says that a peer has gone, or has not come in time, in many ways
-            raise self._part(f"another rank has gone, or does not answer: {' '.join(str(error).split())[:200]}") from error
+            raise self._part(
+                f"another rank has gone, or does not answer: {' '.join(str(error).split())[:200]}"
+            ) from error
         left = [rank for rank, (there, _, _) in enumerate(seen) if there == LEFT]
         failed = [(rank, cause) for rank, (_, cause, _) in enumerate(seen) if cause is not None]
         if left:
@@ -47,9 +50,8 @@ class Meeting:
             raise self._part(f"rank {left[0]} has closed its callback, and rank {self.rank} is in {place}{why}")
         if len({there for there, _, _ in seen}) > 1:
             other = next(rank for rank, (there, _, _) in enumerate(seen) if there != place)
-            raise self._part(
-                f"rank {other} is in {seen[other][0]}, and rank {self.rank} in {place}; every rank must make the same calls"
-            )
+            where = f"rank {other} is in {seen[other][0]}, and rank {self.rank} in {place}"
+            raise self._part(f"{where}; every rank must make the same calls")
         if wrong is not None:
             raise wrong
         if failed:

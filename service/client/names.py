@@ -37,9 +37,7 @@ def domain_name(value: Any, domains: Sequence[str]) -> str:
     if isinstance(value, str):
         if value in domains:
             return value
-        raise UnknownName(
-            f"'{value}' is no domain of this run{nearest(value, domains)}; known are {_listed(domains)}"
-        )
+        raise UnknownName(f"'{value}' is no domain of this run{nearest(value, domains)}; known are {_listed(domains)}")
     index = _index(value)
     if index is None:
         raise UnknownName(f"{value!r} is neither a name nor a number of a domain; known are {_listed(domains)}")
@@ -65,6 +63,20 @@ def whole_draws(value: Any) -> int:
     if not (math.isfinite(plain) and plain >= 0 and plain == int(plain)):
         raise BadValue(f"draws is {value!r}; count a whole number of draws >= 0")
     return int(plain)
+
+
+def mean_losses(loss: Any, names: int) -> list[float | None]:
+    """A training loss for each of so many names, from one number, or from one for each; raises `BadValue`."""
+    if loss is None:
+        return [None] * names
+    values = list(listed(loss))
+    if len(values) not in (1, names):
+        raise BadValue(f"loss holds {len(values)} numbers for {names} draws; give one, or one for each")
+    try:
+        plain = [None if value is None else float(value) for value in values]
+    except (TypeError, ValueError, RuntimeError):
+        raise BadValue(f"loss is {loss!r}; give one number, or one for each draw") from None
+    return plain * names if len(plain) == 1 else plain
 
 
 def finite(value: Any, what: str) -> float:

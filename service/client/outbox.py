@@ -61,7 +61,7 @@ class Outbox:
                 self._attach()
             except (OSError, ValueError) as error:
                 if not isinstance(error, OSError) or error.errno in _NEVER_A_FILE:
-                    raise WrongSettings(f"queue '{path}' can be no file: {error}; name another one") from error
+                    raise WrongSettings(f"queue '{path}' can be no file: {_why(error)}; name another one") from error
                 self._next = max(self._next, _FIRST_UNREAD)
                 self._lose(error)
 
@@ -103,9 +103,7 @@ class Outbox:
 
     def set_aside(self, entry: Entry, error: ClientError) -> None:
         """The service will never take it: keep it with the reason, out of the way of the others."""
-        self._put_aside(
-            {"report": entry.body, "status": error.status, "reason": str(error), "problem": error.problem}
-        )
+        self._put_aside({"report": entry.body, "status": error.status, "reason": str(error), "problem": error.problem})
         self._disk(self._write_notes)
         self.done(entry)
 
@@ -154,6 +152,8 @@ class Outbox:
         """Take the file, read it if nobody has, and have it hold what waits."""
         assert self.path is not None
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists() and not self.path.is_file():
+            raise OSError(errno.EINVAL, "it is a device, or something else that holds no lines")
         if self._lock is not None:
             self._lock.release()
             self._lock = None

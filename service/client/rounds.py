@@ -119,6 +119,12 @@ class Rounds:
             self._look_again()
         if NEVER < self.agenda.take_at <= self.ledger.position:
             self.take(self._patience)
+        self._check_reported()
+
+    @property
+    def steps(self) -> int:
+        """That this process has made so far."""
+        return self._steps
 
     @property
     def due(self) -> bool:
@@ -171,11 +177,11 @@ class Rounds:
         if word is not None:
             self.notices.works()
             self.desk.follow(word)
-        for error in failures:
-            if not self._strict or isinstance(error, UnknownName):
-                self.notices.warn(error)
+        for failure in failures:
+            if not self._strict or isinstance(failure, UnknownName):
+                self.notices.warn(failure)
         if troubles and self._strict:
-            raise next((error for error in failures if str(error) == troubles[0]), RankFailed(0, troubles[0]))
+            raise next((failure for failure in failures if str(failure) == troubles[0]), RankFailed(0, troubles[0]))
 
     # -- checkpoints and the end
 
@@ -237,6 +243,15 @@ class Rounds:
         every = max(1, self.agenda.interval // 4)
         self.agenda.look_at = NEVER if self.desk.begun else self.ledger.position + every
 
+    def _check_reported(self) -> None:
+        """A loop that never reports is not steered, and nothing else would say so."""
+        position, wanted = self.ledger.position, self.agenda.next_report
+        if position >= wanted + self.agenda.interval and self.agenda.reported_at < self.agenda.budget:
+            text = (
+                f"draw {position:,} is reached and the report due at {wanted:,} has not come: evaluate and report when "
+            )
+            self.notices.repeat("loop:unreported", f"{text}`due`; without reports the mixture is not steered")
+
     def _check_measured(self, whole: Reading, targets: Sequence[str]) -> None:
         """A target that nobody measures steers nothing, and says so nowhere else."""
         self._reports += 1
@@ -267,5 +282,3 @@ def _check_same(terms: Sequence[Mapping[str, Any]]) -> None:
                     f"ranks differ in {name}: {first!r} on rank 0, {other.get(name)!r} on rank {rank}; "
                     f"give every rank the same"
                 )
-
-

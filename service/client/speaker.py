@@ -52,6 +52,11 @@ class Speaker:
         """The queue file; None where reports wait in memory, or do not wait."""
         return None if self._outbox is None or self._outbox.path is None else str(self._outbox.path)
 
+    @property
+    def deadline(self) -> float:
+        """Seconds that a call may take with all its retries."""
+        return self._talk.settings.deadline
+
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
         """Calls made in here give up after `seconds`, if not before."""
