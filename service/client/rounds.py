@@ -113,7 +113,7 @@ class Rounds:
         self.ledger.end_step()
         if meeting.size == 1:
             self._begin_late(self.desk.late_start())
-        elif self.ledger.step is None or self.ledger.position >= self.agenda.event(self.ledger.step):
+        elif self._near_event():
             late = self.desk.late_start() if meeting.rank == 0 else None
             self._begin_late(self._settle(f"step {self._steps}", late)[0])
             self._look_again()
@@ -237,6 +237,11 @@ class Rounds:
         if word is not None:
             self.notices.works()
             self.desk.follow(word)
+
+    def _near_event(self) -> bool:
+        """Half a step early rather than one late: with unequal counts the position is an estimate until ranks meet."""
+        step = self.ledger.step
+        return step is None or self.ledger.position + step / 2 >= self.agenda.event(step)
 
     def _look_again(self) -> None:
         """While the service has not answered the start, ranks meet each quarter of an interval to ask rank 0."""

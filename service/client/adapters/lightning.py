@@ -54,4 +54,5 @@ def adapt(mixture: MixtureCallback, loss_key: str, domain_key: Any) -> Any:
 def _key(metrics: Any, loss_key: str, target: str, loader: int) -> str:
     """The metric of a target; Lightning adds the loader's number to its name unless told not to."""
     key = loss_key.format(target=target)
-    return key if key in metrics else f"{key}/dataloader_idx_{loader}"
+    numbered = f"{key}/dataloader_idx_{loader}"
+    return numbered if key not in metrics and numbered in metrics else key

@@ -13,7 +13,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -23,13 +22,15 @@ from service.client import MixtureCallback
 
 PATIENCE_SECONDS = 40.0  # for one scenario; they take about one
 Scenario = Callable[[int], Any]
-SCENARIOS: dict[str, tuple[int, Scenario]] = {}
+SCENARIOS: dict[str, tuple[int, bool, Scenario]] = {}
 LOSSES = {"a": 1.0, "b": 2.0}
 
 
-def scenario(ranks: int) -> Callable[[Scenario], Scenario]:
+def scenario(ranks: int, *, own: bool = False) -> Callable[[Scenario], Scenario]:
+    """`own`: the ranks are of no use to another scenario after it."""
+
     def add(function: Scenario) -> Scenario:
-        SCENARIOS[function.__name__] = ranks, function
+        SCENARIOS[function.__name__] = ranks, own, function
         return function
 
     return add
@@ -144,7 +145,7 @@ def divided_evaluation(rank: int) -> Any:
     return one_report("divided_evaluation", {"b": 7.0} if rank else {"a": 3.0})
 
 
-@scenario(2)
+@scenario(2, own=True)
 def wrong_count(rank: int) -> Any:
     with callback("wrong_count") as mixture:
         return train(mixture, 20, lambda step: {"c" if rank == 1 and step == 3 else "a": 10})
@@ -196,7 +197,7 @@ def other_domains(rank: int) -> Any:
         return mixture.choose()
 
 
-@scenario(3)
+@scenario(3, own=True)
 def closes_early(rank: int) -> Any:
     mixture = callback("closes_early")
     train(mixture, 3 if rank == 1 else 50, lambda step: {"a": 10})
@@ -204,7 +205,7 @@ def closes_early(rank: int) -> Any:
     return "done"
 
 
-@scenario(3)
+@scenario(3, own=True)
 def closes_early_and_not_strict(rank: int) -> Any:
     mixture = callback("closes_early_and_not_strict", strict=False)
     trace = train(mixture, 3 if rank == 1 else 50, lambda step: {"a": 10})
@@ -212,7 +213,7 @@ def closes_early_and_not_strict(rank: int) -> Any:
     return len(trace)
 
 
-@scenario(3)
+@scenario(3, own=True)
 def dies(rank: int) -> Any:
     with callback("dies") as mixture:
         train(mixture, 3, lambda step: {"a": 10})
@@ -221,7 +222,7 @@ def dies(rank: int) -> Any:
         return train(mixture, 50, lambda step: {"a": 10})
 
 
-@scenario(2)
+@scenario(2, own=True)
 def other_calls(rank: int) -> Any:
     with callback("other_calls") as mixture:
         mixture.count("a", 50)
@@ -232,16 +233,24 @@ def other_calls(rank: int) -> Any:
 
 
 def main(names: list[str]) -> None:
-    found = {name: run(*SCENARIOS[name]) for name in names}
+    """Scenarios that leave their ranks as they were share them; the others have ranks of their own."""
+    crews: dict[tuple[int, str], list[str]] = {}
+    for name in names:
+        ranks, own, _ = SCENARIOS[name]
+        crews.setdefault((ranks, name if own else ""), []).append(name)
+    found: dict[str, list[Any]] = {}
+    for (ranks, _), members in crews.items():
+        outs = run(ranks, members)
+        found |= {name: [out if isinstance(out, str) else out[name] for out in outs] for name in members}
     print(json.dumps(found))
 
 
-def run(ranks: int, function: Scenario) -> list[Any]:
+def run(ranks: int, names: list[str]) -> list[Any]:
     """What each rank came to, by rank."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    children = [_fork(rank, ranks, port, function) for rank in range(ranks)]
+    children = [_fork(rank, ranks, port, names) for rank in range(ranks)]
     until = time.monotonic() + PATIENCE_SECONDS
     outs = [_read(pipe, until) for _, pipe in children]
     for process, _ in children:
@@ -250,7 +259,7 @@ def run(ranks: int, function: Scenario) -> list[Any]:
     return outs
 
 
-def _fork(rank: int, ranks: int, port: int, function: Scenario) -> tuple[int, int]:
+def _fork(rank: int, ranks: int, port: int, names: list[str]) -> tuple[int, int]:
     out, into = os.pipe()
     process = os.fork()
     if process:
@@ -261,16 +270,17 @@ def _fork(rank: int, ranks: int, port: int, function: Scenario) -> tuple[int, in
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("isthmus").addHandler(handler)
-    result: dict[str, Any] = {}
-    try:
-        distributed.init_process_group("gloo")
-        result["value"] = function(rank)
-    except Exception as error:
-        result["error"] = f"{type(error).__name__}: {error}"
-        if os.environ.get("CREW_DEBUG"):
-            traceback.print_exc()
-    result["log"] = lines
-    os.write(into, json.dumps(result).encode())
+    distributed.init_process_group("gloo")
+    results: dict[str, Any] = {}
+    for name in names:
+        result: dict[str, Any] = {}
+        try:
+            result["value"] = SCENARIOS[name][2](rank)
+        except Exception as error:
+            result["error"] = f"{type(error).__name__}: {error}"
+        results[name] = {**result, "log": list(lines)}
+        lines.clear()
+    os.write(into, json.dumps(results).encode())
     os.close(into)
     # As a process that goes on with something else: nobody hears of its end.
     time.sleep(PATIENCE_SECONDS)
