@@ -40,7 +40,7 @@ class Conversation:
         self._allocation = allocation
         self.offline = False
         self.limit: float | None = None  # seconds, where a call may take less than the settings say
-        self._trouble = ""  # why the service could not be reached
+        self.trouble: ClientError | None = None  # why the service could not be reached
         if outbox is not None and allocation is not None:
             self._bind(outbox, allocation)
 
@@ -79,7 +79,7 @@ class Conversation:
         try:
             return (yield from self._created(body, self._deadline()))
         except _NOT_NOW as error:
-            self.offline, self._trouble = True, str(error)
+            self.offline, self.trouble = True, error
             return self._last_known(self.outbox)
 
     def _created(self, body: Mapping[str, Any], deadline: Deadline) -> Steps[Answer]:
@@ -137,7 +137,7 @@ class Conversation:
                     refused.append(error)
                     refusal = error if entry.number in own else refusal
         except _NOT_NOW as error:
-            self.offline, self._trouble = True, str(error)
+            self.offline, self.trouble = True, error
             answer = None
         finally:
             self._warn_of([error for error in refused if error is not refusal], self.outbox)
@@ -211,7 +211,7 @@ class Conversation:
             raise Unreachable("the service cannot be reached and no mixture is known yet")
         where = max((int(entry.body["position"]) for entry in outbox.waiting()), default=decision.position)
         known = self._allocation or state.get("allocation")
-        why = self._trouble if self.offline else ""
+        why = str(self.trouble or "") if self.offline else ""
         return Answer(decision, schedule, where, offline=self.offline, queued=waiting, allocation=known, why=why)
 
     def _claim(self, outbox: Outbox, body: Mapping[str, Any]) -> None:

@@ -96,7 +96,7 @@ class Desk:
         if answer is not None and not answer.offline:
             return self._word(answer), failures
         if answer is not None:
-            failures.append(Unreachable(f"{answer.why or 'the service is away'}; {answer.queued} reports wait"))
+            failures.append(self._away(answer))
         waited = self._mail.waited
         if not failures and waited is not None:
             failures.append(Unreachable(f"no answer after {waited:.1f} s; it is taken at the next report if it comes"))
@@ -164,7 +164,14 @@ class Desk:
             answer = done.result()
         except ClientError as error:
             return None, error
-        return (None, Unreachable(answer.why or "it is away")) if answer.offline else (self._word(answer), None)
+        return (None, self._away(answer)) if answer.offline else (self._word(answer), None)
+
+    def _away(self, answer: Answer) -> ClientError:
+        """Why the answer is only the last one known, as an error of the kind that it was."""
+        found = None if self._client is None else self._client.trouble
+        kind = type(found) if isinstance(found, Unreachable | ServerFault) else Unreachable
+        waiting = f"; {answer.queued} reports wait" if answer.queued else ""
+        return kind(f"{answer.why or 'the service is away'}{waiting}", status=None if found is None else found.status)
 
     def _word(self, answer: Answer) -> dict[str, Any]:
         decision = answer.decision

@@ -92,3 +92,9 @@ class Refused(ClientError):
     def value(self) -> Any:
         """The value the server found in that field."""
         return self.errors[0].get("value") if self.errors else None
+
+
+def about(error: ClientError, what: str) -> ClientError:
+    """`error`, with what it speaks of: the same mistake with other numbers is said once."""
+    error.about = what
+    return error

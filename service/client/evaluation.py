@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from service.client.errors import BadValue, ClientError
+from service.client.errors import BadValue, about
 from service.client.ledger import Ledger
 from service.client.names import finite, unknown_target
 
@@ -98,12 +98,6 @@ class Reading:
             return None
 
 
-def about(error: ClientError, what: str) -> ClientError:
-    """`error`, with what it speaks of: the same mistake with other numbers is said once."""
-    error.about = what
-    return error
-
-
 def joined(readings: Sequence[Reading]) -> Reading:
     """What all ranks measured: of each target the value of the lowest rank that has one."""
     whole = Reading()
@@ -139,7 +133,7 @@ def _measured(value: Any, what: str) -> float | None:
     if isinstance(value, bool | str | bytes | Mapping) or type(value).__name__ in ("bool_", "bool"):
         raise BadValue(f"{what} is {_shown(value)}; send one number, or NaN where it was not measured")
     try:
-        plain = float(value)
+        plain = float(value.detach() if hasattr(value, "detach") else value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise BadValue(f"{what} is {_shown(value)}; send one number, or NaN where it was not measured") from None
     return None if math.isnan(plain) else plain

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from service.client.errors import ClientError, Refused, UnknownName
+from service.client.errors import ClientError, Refused, UnknownName, about
 from service.client.records import Answer
 from service.client.sync import AllocationClient
 
@@ -136,9 +136,11 @@ def left_out(report: Mapping[str, Any], today: Mapping[str, Any]) -> list[Client
     if losses:
         known = ", ".join(today["eval_loss"])
         names = ", ".join(f"'{name}'" for name in losses)
-        found.append(UnknownName(f"the allocation has no target {names}; known are {known}; the loss is left out"))
+        text = f"the allocation has no target {names}; known are {known}; the loss is left out"
+        found.append(about(UnknownName(text), f"target {names}"))
     if draws:
         known = ", ".join(today["draws"])
         names = ", ".join(f"'{name}'" for name in draws)
-        found.append(UnknownName(f"the allocation has no domain {names}; known are {known}; its draws are left out"))
+        text = f"the allocation has no domain {names}; known are {known}; its draws are left out"
+        found.append(about(UnknownName(text), f"domain {names}"))
     return found

@@ -15,13 +15,14 @@ MOST_SHOWN = 20  # names in one sentence
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """' (did you mean ...?)' where a known name is close, or is a part of `name`, else an empty string."""
+    """' (did you mean ...?)' where a known name is close, or one is a part of the other, else an empty string."""
     folded = {_folded(one): one for one in known}
     found = folded.get(_folded(name))
     if found is None:
         close = difflib.get_close_matches(_folded(name), list(folded), n=1)
-        parts = [part for part in re.split(r"[^0-9a-z]+", name.casefold()) if part in folded]
-        found = folded[close[0]] if close else folded[parts[-1]] if parts else None
+        inside = [one for part, one in folded.items() if part in _parts(name)]
+        around = [one for one in folded.values() if _folded(name) in _parts(one)]
+        found = folded[close[0]] if close else next(iter([*inside, *around]), None)
     return "" if found is None else f" (did you mean '{found}'?)"
 
 
@@ -103,6 +104,10 @@ def _float(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return math.nan
+
+
+def _parts(name: str) -> list[str]:
+    return re.split(r"[^0-9a-z]+", name.casefold())
 
 
 def _folded(name: str) -> str:

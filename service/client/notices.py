@@ -11,6 +11,7 @@ from service.client.errors import BadValue, ClientError
 
 log = logging.getLogger("isthmus")
 AGAIN_SECONDS = 600.0  # a cause that goes on is said again after so long, with how often it came
+MOST_CAUSES = 1_000  # remembered
 UNSTEERED_AFTER = 3  # refusals in a row
 SHOWN_CHANGE = 0.0005  # of a share; less does not show in a line with one decimal of a per cent
 # The reasons that the service gives, in words.
@@ -49,6 +50,8 @@ class Notices:
         if isinstance(error, REFUSALS):
             self._refused += 1
         about = error.about if isinstance(error, ClientError) else str(error)
+        if isinstance(error, BadValue) and not about:
+            about = str(error).partition(" is ")[0]  # the same mistake with another value is the same
         lost = isinstance(error, BadValue)
         cure = "" if str(error).endswith(follows(error)) else f"; {follows(error)}"
         text = f"{error}{cure}" if lost else f"the mixture is kept: {name}: {error}{cure}"
@@ -60,6 +63,8 @@ class Notices:
         """A warning, said once and then again at a pace."""
         last, times = self._said.get(cause, (-AGAIN_SECONDS, 0))
         times += 1
+        if len(self._said) >= MOST_CAUSES:
+            self._said.clear()
         if times == 1 or self._clock() - last >= AGAIN_SECONDS:
             last = self._clock()
             log.warning("%s%s%s", self._who(), text, "" if times == 1 else f" ({times} times so far)")

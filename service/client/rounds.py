@@ -15,8 +15,8 @@ from typing import Any
 from service.client.agenda import NEVER, Agenda
 from service.client.cures import REFUSALS
 from service.client.desk import Desk
-from service.client.errors import BadValue, RankFailed, UnknownName, WrongSettings
-from service.client.evaluation import Reading, about, joined, report_of
+from service.client.errors import BadValue, RankFailed, UnknownName, WrongSettings, about
+from service.client.evaluation import Reading, joined, report_of
 from service.client.group import Group, find_group
 from service.client.ledger import Ledger
 from service.client.meeting import Meeting
@@ -153,7 +153,7 @@ class Rounds:
         self.agenda.reported(position)
         self.ledger.begin_interval(draws)
         if meeting.rank == 0:
-            self._check_measured(whole, targets)
+            self._check_measured(whole, targets, said=any(each.wrong for each in readings))
             measured = [*targets, *(name for name in whole.loss if name not in targets)]
             # The service's names: a site that joined or left has changed them.
             self.desk.send(report_of(whole, position, draws, counted, (self.desk.names, measured)))
@@ -257,12 +257,15 @@ class Rounds:
             )
             self.notices.repeat("loop:unreported", f"{text}`due`; without reports the mixture is not steered")
 
-    def _check_measured(self, whole: Reading, targets: Sequence[str]) -> None:
-        """A target that nobody measures steers nothing, and says so nowhere else."""
+    def _check_measured(self, whole: Reading, targets: Sequence[str], *, said: bool) -> None:
+        """A target that nobody measures steers nothing, and says so nowhere else.
+
+        `said`: something in this evaluation was named as wrong already.
+        """
         self._reports += 1
         for name in targets:
             self._silent[name] = 0 if name in whole.loss else self._silent[name] + 1
-        if self._reports == 1:
+        if self._reports == 1 and not said:
             missing = [name for name in targets if name not in whole.given]
             if missing and whole.given:
                 names = ", ".join(f"'{name}'" for name in missing)
@@ -273,7 +276,7 @@ class Rounds:
             names = ", ".join(f"'{name}'" for name in silent)
             text = f"{names} was not measured in {SILENT_REPORTS} reports or more; such a target steers nothing"
             self.notices.repeat(f"loop:silent:{names}", text)
-        elif not whole.loss:
+        elif not whole.loss and not said:
             error = BadValue("the report holds no loss at all: nothing can be learnt from it")
             self.notices.warn(about(error, "empty"))
 

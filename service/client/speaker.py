@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from service.client.conversation import Conversation
-from service.client.errors import WrongSettings
+from service.client.errors import ClientError, WrongSettings
 from service.client.outbox import Outbox
 from service.client.settings import Settings
 
@@ -51,6 +51,11 @@ class Speaker:
     def path(self) -> str | None:
         """The queue file; None where reports wait in memory, or do not wait."""
         return None if self._outbox is None or self._outbox.path is None else str(self._outbox.path)
+
+    @property
+    def trouble(self) -> ClientError | None:
+        """Why the service could not be reached when it last could not."""
+        return self._talk.trouble
 
     @property
     def deadline(self) -> float:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ class Crews:
 
 
 @pytest.fixture(scope="module")
-def crews(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crews]:
+def crews(tmp_path_factory: pytest.TempPathFactory) -> Crews:
     """All scenarios in one process that imports torch once."""
     queue = tmp_path_factory.mktemp("crew") / "held.jsonl"
     held = FileLock(queue.with_name("held.jsonl.lock"))
@@ -65,7 +64,7 @@ def crews(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crews]:
     server.close()
     held.release()
     assert done.returncode == 0, done.stderr
-    yield Crews(json.loads(done.stdout.splitlines()[-1]), server.seen)
+    return Crews(json.loads(done.stdout.splitlines()[-1]), server.seen)
 
 
 def test_none_hangs(crews: Crews) -> None:
