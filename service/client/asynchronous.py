@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -15,7 +16,8 @@ from service.client.records import Answer, Decision, Planned, Schedule
 from service.client.retry import Steps, advance
 from service.client.settings import Settings
 from service.client.speaker import Speaker
-from service.client.transport import arguments, lost, options, reply
+from service.client.transport import arguments, options, reply
+from service.client.unreached import lost
 from service.client.wire import DomainsLike, creation_body, domain_list, report_body, target_weights, whole
 
 _T = TypeVar("_T")
@@ -178,8 +180,9 @@ class AsyncAllocationClient(Speaker):
 
     async def aclose(self) -> None:
         """Let go of the connection and of the queue file; what waits stays in the file."""
-        await self._http.aclose()
-        self._let_go()
+        if self._here():
+            await self._http.aclose()
+            self._let_go()
 
     async def __aenter__(self) -> AsyncAllocationClient:
         return self
@@ -204,16 +207,18 @@ class AsyncAllocationClient(Speaker):
 
     async def _run(self, steps: Steps[_T]) -> _T:
         """Do what the conversation asks for, call by call; what it writes to disk does not hold up the event loop."""
+        self._check_process()
         async with self._turn:
             move = _move if self._outbox is None else _move_aside
             over, step = await move(steps, None, None)
             while not over:
                 answer: Reply | None = None
                 failure: LostContact | None = None
+                asked = time.monotonic()
                 try:
                     answer = await self._do(step)
                 except httpx.RequestError as error:
-                    failure = lost(error)
+                    failure = lost(error, time.monotonic() - asked)
                 over, step = await move(steps, answer, failure)
             result: _T = step
             return result

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import functools
-import logging
 import math
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from service.client import choosing
-from service.client.desk import Desk
-from service.client.errors import ClientError
-from service.client.evaluation import Evaluation, listed
-from service.client.group import Group, find_group
+from service.client.agenda import Agenda
+from service.client.desk import START_SECONDS, Desk
+from service.client.errors import WrongSettings
+from service.client.group import Group, loads_data
 from service.client.ledger import Ledger
+from service.client.names import domain_name, finite, listed, mean_losses, whole_draws
+from service.client.notices import Notices
+from service.client.rounds import Rounds
 from service.client.sync import AllocationClient
-from service.client.wire import DomainsLike, domain_names
+from service.client.wire import DomainsLike, at_least_one, domain_names, plain, whole
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-log = logging.getLogger("isthmus")
 
 
 def _never_raises(method: Callable[_P, _R]) -> Callable[_P, _R | None]:
-    """What fails in here is said once and training goes on with the mixture it has; `strict` lets it raise."""
+    """What fails in here is said and training goes on with the mixture it has; `strict` lets it raise.
+
+    A forked child has no part in the run: there it does nothing.
+    """
 
     @functools.wraps(method)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R | None:
         self = args[0]
         assert isinstance(self, MixtureCallback)
         self.start()
+        if self._apart(method.__name__):
+            return None
         try:
             return method(*args, **kwargs)
         except Exception as error:
             if self.strict:
                 raise
-            self._say(error)
+            self._notices.warn(error)
             return None
 
     return guarded
@@ -48,7 +56,8 @@ class MixtureCallback:
 
     Three calls steer a loop: `choose()` before a batch, `count(...)` after it, and `report(...)` when `due`.
     The service is asked in the background; its answer is taken at the same later draw on every rank. Once training
-    has begun nothing in here raises: a service that fails keeps the mixture, and the log says so once.
+    has begun nothing in here raises: a service that fails keeps the mixture, and the log says so. The logger is
+    `isthmus`: the page's address and each new mixture at INFO, what is wrong at WARNING.
 
     Parameters
     ----------
@@ -61,6 +70,8 @@ class MixtureCallback:
         Draws between a report and the moment its answer is taken: default a quarter of the interval, 0 waits.
     patience:
         Seconds to wait for the answer when that moment comes; then the mixture is kept until the next one.
+    start_patience:
+        Seconds to wait for the service at the start; then training begins with the baseline, and it is asked again.
     seed:
         Of `choose` and `sampler`.
     group:
@@ -87,24 +98,34 @@ class MixtureCallback:
         queue: str | os.PathLike[str] | None = None,
         lag: int | None = None,
         patience: float = 10.0,
+        start_patience: float = START_SECONDS,
         seed: int = 0,
         group: Group | None = None,
         strict: bool = False,
         **allocation: Any,
     ) -> None:
         self.domains = domain_names(domains)
-        self.budget, self.interval = int(budget), int(interval)
-        self.lag = self.interval // 4 if lag is None else int(lag)
-        self.patience, self.seed, self.strict = patience, seed, strict
-        self._group = group
+        self.budget, self.interval = at_least_one(budget, "budget"), at_least_one(interval, "interval")
+        self.lag = self.interval // 4 if lag is None else whole(lag, "lag")
+        self.seed, self.strict = seed, strict
+        self._notices = Notices()
         self._ledger = Ledger(self.domains)
         ask = {"name": name, "domains": domains, "budget": budget, "interval": interval, "seed": seed, **allocation}
-        self._desk = Desk(client, queue, ask)
-        self._next_report, self._take_at = self.interval, -1
+        self._desk = Desk(client, queue, ask, self._notices, start_patience)
+        agenda = Agenda(self.budget, self.interval, self.lag)
+        terms = {**{key: plain(value) for key, value in ask.items()}, "lag": self.lag, "strict": strict}
+        self._rounds = Rounds(
+            self._desk,
+            self._ledger,
+            agenda,
+            self._notices,
+            terms=terms,
+            group=group,
+            patience=patience,
+            strict=strict,
+        )
         self._targets = tuple(allocation.get("targets") or ())
         self._choices = 0
-        self._said: set[str] = set()
-        self._started = False
 
     # -- what a training loop needs
 
@@ -112,6 +133,7 @@ class MixtureCallback:
     def weights(self) -> dict[str, float]:
         """Shares of the domains this run can draw from, summing to 1."""
         self.start()
+        self._end_step()
         known = {name: self._desk.weights.get(name, 0.0) for name in self.domains}
         total = math.fsum(known.values())
         return {name: share / total if total > 0 else 1.0 / len(known) for name, share in known.items()}
@@ -124,59 +146,61 @@ class MixtureCallback:
         """
         weights = self.weights
         self._choices += 1
+        if self._choices >= self.interval and not self._rounds.steps:
+            self._notices.repeat(
+                "loop:uncounted", "choose() was called for a whole interval and count() never: nothing will be reported"
+            )
         if generator is not None:
             return choosing.pick(weights, choosing.uniform(generator))
-        return choosing.pick(weights, choosing.point(self.seed, self._ranks().rank, self._choices))
+        return choosing.pick(weights, choosing.point(self.seed, self._rounds.ranks.rank, self._choices))
 
     @_never_raises
     def count(self, domains: Any, draws: int = 1, *, loss: Any = None, lr: float | None = None) -> None:
         """This rank learnt from `draws` draws of a domain, or of each in a batch of names or numbers of domains.
 
-        `loss`: their training loss, one number, or one for each. `lr`: the learning rate of this step.
+        `loss`: their training loss, one number, or one for each. `lr`: the learning rate of this step. What it
+        cannot use raises where `strict`, else it is said and left out. Ranks may count unequal numbers.
         """
-        names = self._names(domains)
-        losses = listed(loss) if loss is not None else None
-        for index, name in enumerate(names):
-            mine = None if losses is None else losses[index if len(losses) == len(names) else 0]
-            self._ledger.count(name, draws, mine)
-        if lr is not None:
-            self._ledger.add_lr(float(lr))
-        if 0 <= self._take_at <= self.position:
-            self._take(self.patience)
+        self._rounds.counted()
+        try:
+            names = [domain_name(value, self.domains) for value in listed(domains)]
+            each = whole_draws(draws)
+            losses = mean_losses(loss, len(names))
+            step_lr = None if lr is None else finite(lr, "lr")
+        except Exception as error:
+            self._rounds.failed(error)
+            raise
+        for name, mean in zip(names, losses, strict=True):
+            self._ledger.count(name, each, mean)
+        if step_lr is not None:
+            self._ledger.add_lr(step_lr)
 
     @property
     def due(self) -> bool:
-        """An interval is full: evaluate and `report`."""
-        return self._next_report <= self.position <= self.budget
+        """An interval is full, the budget is reached, or the next step would pass it: evaluate and `report`."""
+        self._end_step()
+        return self._rounds.due
 
     @_never_raises
     def report(
         self,
-        eval_loss: Mapping[str, Any],
+        eval_loss: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None,
         *,
         eval_sem: Mapping[str, Any] | None = None,
         lr_sum: float | None = None,
     ) -> None:
-        """Held-out loss by target, as of now; NaN, or left out, where it was not measured."""
-        if self._take_at >= 0:
-            self._take(self.patience)
-        merged = self._ledger.merged(self._ranks().gather(self._ledger.share()))
-        self._ledger.settle(merged)
-        position = self.position
-        self._next_report = (position // self.interval + 1) * self.interval
-        if position > self.budget:
-            return
-        self._take_at = position + self.lag
-        if self._ranks().rank == 0:
-            told = Evaluation(self.targets, eval_loss, eval_sem, lr_sum)
-            # The service's names: a site that joined or left has changed them.
-            self._desk.send(told.report(position, merged, self._desk.names, self._say), self._say)
-        if self.lag == 0:
-            self._take(None)
+        """Held-out loss by target, as of now; NaN, or left out, where it was not measured.
 
+        A callable is evaluated here: where it raises, the other ranks hear of it. Of several ranks the losses of
+        rank 0 count, and for what it did not measure those of the next that did; a rank without any passes None.
+        """
+        self._rounds.end_step()
+        self._rounds.report(eval_loss, eval_sem, lr_sum, lambda: (self.targets, self._known_targets()))
+
+    @_never_raises
     def add_lr(self, lr: float) -> None:
         """The learning rate of one more step, where `count` is not told it."""
-        self._ledger.add_lr(float(lr))
+        self._ledger.add_lr(finite(lr, "lr"))
 
     def offer(self, domain: str) -> None:
         """This run can draw from one more domain from now on; `AllocationClient.domains` tells the service."""
@@ -204,25 +228,24 @@ class MixtureCallback:
     @property
     def position(self) -> int:
         """Draws so far, over all domains and ranks."""
+        self._end_step()
         return self._ledger.position
 
     @property
     def draws(self) -> dict[str, float]:
         """The same by domain, as far as this rank knows."""
-        return {
-            name: self._ledger.total.get(name, 0) + self._ledger.ranks * self._ledger.fresh.get(name, 0)
-            for name in self.domains
-        }
+        draws = self._ledger.draws
+        return {name: draws.get(name, 0) for name in self.domains}
 
     @property
     def left(self) -> int:
         """Draws of the budget that are left for this rank."""
-        return max(0, self.budget - self.position) // self._ranks().size
+        return max(0, self.budget - self.position) // self._rounds.ranks.size
 
     @property
     def here(self) -> tuple[int, int, Mapping[str, int]]:
         """Rank, draws of this rank so far, and the same by domain."""
-        ranks = self._ranks()
+        ranks = self._rounds.ranks
         return ranks.rank, self.position // ranks.size, {n: int(v) // ranks.size for n, v in self.draws.items()}
 
     @property
@@ -233,57 +256,39 @@ class MixtureCallback:
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps; plain JSON. Every rank must call it, since their counts are added up."""
         self.start()
-        ranks = self._ranks()
-        merged = self._ledger.merged(ranks.gather(self._ledger.share()))
-        desk = ranks.broadcast(self._desk.state())
-        return {
-            "version": 1,
-            "counts": merged,
-            "next_report": self._next_report,
-            "take_at": self._take_at,
-            "choices": self._choices,
-            **desk,
-        }
+        if self._rounds.forked:
+            raise WrongSettings("a forked child has no checkpoint of the run; call state_dict in the training process")
+        self._rounds.end_step()
+        return {**self._rounds.state(), "choices": self._choices}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint; a report whose answer was still to come is sent again."""
         self.start()
-        ranks = self._ranks()
-        self._ledger.restore(state["counts"], ranks.size, ranks.rank)
-        self._next_report, self._take_at = int(state["next_report"]), int(state["take_at"])
         self._choices = int(state["choices"])
-        self._desk.restore(state, resend=ranks.rank == 0 and self._take_at >= 0)
+        self._rounds.load(state)
 
     def start(self) -> None:
         """Get or create the allocation; done by the first use of anything else."""
-        if self._started:
-            return
-        ranks = self._ranks()
-        self._started = True
-        self._ledger.ranks = ranks.size
-        failure: Exception | None = None
-        if ranks.rank == 0:
-            try:
-                self._desk.open(self._say)
-            except ClientError as error:
-                failure = error
-        word = ranks.broadcast({"desk": self._desk.state(), "failure": None if failure is None else str(failure)})
-        if word["failure"] is not None:
-            self._started = False
-            raise failure or ClientError(word["failure"])
-        self._desk.restore(word["desk"], resend=False)
+        if not self._rounds.started and not self._apart("start"):
+            self._rounds.start()
 
     def close(self) -> None:
         """Wait for the last report to be delivered, at most the client's deadline; closes the client, too."""
-        self._desk.close()
+        self._rounds.close(sys.exc_info()[1])
 
     def __enter__(self) -> MixtureCallback:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._rounds.close(error)
 
     # -- frameworks
+
+    def tell(self, channel: Callable[[str], None]) -> None:
+        """Lines at INFO go to `channel`, too, where the logger `isthmus` shows them nowhere."""
+        self._notices.channel = channel
 
     def for_transformers(self, loss_key: str = "eval_{target}_loss") -> Any:
         """A `TrainerCallback` for the Hugging Face Trainer; see `service.client.adapters.transformers`."""
@@ -300,11 +305,12 @@ class MixtureCallback:
     @_never_raises
     def on_epoch_end(
         self,
-        eval_loss: Mapping[str, Any],
+        eval_loss: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None,
         draws: Mapping[str, int] | None = None,
         train_loss: Mapping[str, Any] | None = None,
     ) -> None:
         """For loops that know epochs only: what this rank drew in the epoch by domain, and the losses after it."""
+        self._rounds.counted()  # an epoch is one step, also where this rank drew nothing
         for name, number in (draws or {}).items():
             self.count(name, number, loss=(train_loss or {}).get(name))
         if self.due:
@@ -317,34 +323,26 @@ class MixtureCallback:
         """Names of the held-out losses that a report holds."""
         return self._targets or self._desk.names
 
-    def _ranks(self) -> Group:
-        if self._group is None:
-            self._group = find_group()
-        return self._group
+    def _known_targets(self) -> tuple[str, ...]:
+        """These, and domains that this run has and the service does not know yet, or no more."""
+        return self._targets or tuple(dict.fromkeys((*self._desk.names, *self.domains)))
 
-    def _names(self, domains: Any) -> list[str]:
-        names = [self.domains[int(n)] if not isinstance(n, str) else n for n in listed(domains)]
-        for name in names:
-            if name not in self.domains:
-                raise ValueError(f"'{name}' is no domain of this run; known are {', '.join(self.domains)}")
-        return names
+    def _end_step(self) -> None:
+        """Reading ends a step, and must not raise where nothing may."""
+        try:
+            self._rounds.end_step()
+        except Exception as error:
+            if self.strict:
+                raise
+            self._notices.warn(error)
 
-    def _take(self, seconds: float | None) -> None:
-        """Rank 0 hears what the service said, and all ranks follow; nothing heard keeps the mixture."""
-        self._take_at = -1
-        ranks = self._ranks()
-        word, failure = self._desk.hear(seconds) if ranks.rank == 0 else (None, None)
-        word, trouble = ranks.broadcast((word, None if failure is None else str(failure)))
-        if word is not None:
-            self._desk.follow(word)
-            self._said.clear()
-        if trouble is not None and self.strict:
-            raise failure or ClientError(trouble)
-        if failure is not None:
-            self._say(failure)
-
-    def _say(self, error: Exception) -> None:
-        kind = type(error).__name__
-        if kind not in self._said:
-            self._said.add(kind)
-            log.warning("the mixture is kept: %s: %s", kind, error)
+    def _apart(self, call: str) -> bool:
+        """Whether this process has no part in the run: it was forked from the one that trains, or loads its data."""
+        if not self._rounds.forked and (self._rounds.started or not loads_data()):
+            return False
+        self._notices.repeat(
+            "loop:forked",
+            f"{call}() in process {os.getpid()} does nothing: it is a child of the process that trains, such as a "
+            f"loader's worker; call it in the training loop",
+        )
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from service.client.records import Answer, Decision, Schedule
 from service.client.retry import Deadline, Steps, exchange
 from service.client.settings import Settings
 
+log = logging.getLogger("isthmus")
 AT_ONCE = 1_000
 # A report the service will never take, whatever the weather: it must not hold up those behind it.
 _NEVER = (Refused, Conflict)
@@ -37,6 +39,8 @@ class Conversation:
         self.outbox = outbox
         self._allocation = allocation
         self.offline = False
+        self.limit: float | None = None  # seconds, where a call may take less than the settings say
+        self.trouble: ClientError | None = None  # why the service could not be reached
         if outbox is not None and allocation is not None:
             self._bind(outbox, allocation)
 
@@ -74,19 +78,30 @@ class Conversation:
         self._claim(self.outbox, body)
         try:
             return (yield from self._created(body, self._deadline()))
-        except _NOT_NOW:
-            self.offline = True
+        except _NOT_NOW as error:
+            self.offline, self.trouble = True, error
             return self._last_known(self.outbox)
 
     def _created(self, body: Mapping[str, Any], deadline: Deadline) -> Steps[Answer]:
         reply = yield from self._exchange(calls.create(body), deadline)
         answered = reply.json()
-        self._allocation = str(answered["id"]) if isinstance(answered, dict) and "id" in answered else None
-        if self._allocation is None:
+        found = str(answered["id"]) if isinstance(answered, dict) and "id" in answered else None
+        if found is None:
             raise ServerFault(_STRANGE, status=reply.status)
+        self._check_owner(found)
+        self._allocation = found
         if self.outbox is not None:
             self.outbox.remember(allocation=self._allocation)
         return self._keep(_read(answered, created=reply.status == 201, allocation=self._allocation))
+
+    def _check_owner(self, found: str) -> None:
+        """Reports that wait for one allocation are not sent to another of the same name, such as another project's."""
+        before = None if self.outbox is None else self.outbox.state.get("allocation")
+        if self.outbox is not None and len(self.outbox) and before not in (None, found):
+            raise QueueInUse(
+                f"queue '{self.outbox.path}' holds {len(self.outbox)} reports for allocation {before}, and this one is "
+                f"{found}: of another project, or another service; name another file"
+            )
 
     # -- reports
 
@@ -112,19 +127,30 @@ class Conversation:
         if self.outbox is None:
             raise WrongSettings("this client has no queue; pass queue= a file")
         deadline, answer, refusal = self._deadline(), None, None
+        refused: list[ClientError] = []
         try:
             for entry in self.outbox.waiting():
                 try:
                     answer = yield from self._deliver(entry, self.outbox, deadline)
                 except _NEVER as error:
                     self.outbox.set_aside(entry, error)
+                    refused.append(error)
                     refusal = error if entry.number in own else refusal
-        except _NOT_NOW:
-            self.offline = True
+        except _NOT_NOW as error:
+            self.offline, self.trouble = True, error
             answer = None
+        finally:
+            self._warn_of([error for error in refused if error is not refusal], self.outbox)
         if refusal is not None:
             raise refusal
         return answer or self._last_known(self.outbox)
+
+    @staticmethod
+    def _warn_of(refused: Sequence[ClientError], outbox: Outbox) -> None:
+        """What was refused and raises nowhere: reports that had waited, and all but one of several."""
+        if refused:
+            where = "" if outbox.path is None else f"; they lie in {outbox.path}.refused"
+            log.warning("%d report(s) were refused and steer nothing: %s%s", len(refused), refused[0], where)
 
     def _deliver(self, entry: Entry, outbox: Outbox, deadline: Deadline) -> Steps[Answer]:
         if not (self._allocation or outbox.state.get("allocation")):
@@ -154,7 +180,8 @@ class Conversation:
     def _deadline(self) -> Deadline:
         """While the service is known to be away, a client with a queue tries once a call and goes on."""
         once = self.offline and self.outbox is not None
-        return Deadline(self.settings.deadline, self.settings.timeout, attempts=1 if once else None)
+        seconds = self.settings.deadline if self.limit is None else min(self.limit, self.settings.deadline)
+        return Deadline(seconds, self.settings.timeout, attempts=1 if once else None)
 
     def _exchange(self, call: Call, deadline: Deadline) -> Steps[Reply]:
         try:
@@ -184,7 +211,8 @@ class Conversation:
             raise Unreachable("the service cannot be reached and no mixture is known yet")
         where = max((int(entry.body["position"]) for entry in outbox.waiting()), default=decision.position)
         known = self._allocation or state.get("allocation")
-        return Answer(decision, schedule, where, offline=self.offline, queued=waiting, allocation=known)
+        why = str(self.trouble or "") if self.offline else ""
+        return Answer(decision, schedule, where, offline=self.offline, queued=waiting, allocation=known, why=why)
 
     def _claim(self, outbox: Outbox, body: Mapping[str, Any]) -> None:
         """The queue belongs to this allocation from now on."""

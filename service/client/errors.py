@@ -12,6 +12,7 @@ class ClientError(Exception):
     def __init__(self, message: str, *, status: int | None = None, problem: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.about = ""  # what it speaks of, where the same mistake may come again with other numbers
         self.problem: Mapping[str, Any] = dict(problem or {})
 
     @property
@@ -25,8 +26,24 @@ class WrongSettings(ClientError):
     """The URL or the token is missing or cannot be used: mend the settings."""
 
 
-class BadValue(ClientError):
-    """A number that cannot be sent, such as an infinite loss: mend it where it is computed."""
+class BadValue(ClientError, ValueError):
+    """A value that cannot be used, such as an infinite loss or half a draw: mend it where it is computed."""
+
+
+class UnknownName(BadValue):
+    """A name of a domain or target that this run does not have: mend it in the loop."""
+
+
+class RankFailed(ClientError):
+    """Another rank could not go on; `rank` says which. Raised on every rank at the same place."""
+
+    def __init__(self, rank: int, cause: str) -> None:
+        super().__init__(f"rank {rank}: {cause}")
+        self.rank = rank
+
+
+class RanksApart(ClientError):
+    """The ranks do not make the same calls any more, or one of them has gone: steering ends on all of them."""
 
 
 class QueueInUse(ClientError):
@@ -75,3 +92,9 @@ class Refused(ClientError):
     def value(self) -> Any:
         """The value the server found in that field."""
         return self.errors[0].get("value") if self.errors else None
+
+
+def about(error: ClientError, what: str) -> ClientError:
+    """`error`, with what it speaks of: the same mistake with other numbers is said once."""
+    error.about = what
+    return error

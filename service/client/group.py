@@ -10,13 +10,13 @@ from service.client.errors import WrongSettings
 
 
 class Group(Protocol):
-    """What a distributed launcher must offer; every rank makes each call, in the same order."""
+    """What a distributed launcher must offer; every rank makes each call, in the same order.
+
+    `gather` should raise where another rank has gone: only then does this one not wait for it.
+    """
 
     rank: int
     size: int
-
-    def broadcast(self, value: Any) -> Any:
-        """The value that rank 0 passed, on every rank."""
 
     def gather(self, value: Any) -> list[Any]:
         """What every rank passed, by rank, on every rank."""
@@ -28,15 +28,16 @@ class Alone:
     rank = 0
     size = 1
 
-    def broadcast(self, value: Any) -> Any:
-        return value
-
     def gather(self, value: Any) -> list[Any]:
         return [value]
 
 
 class TorchGroup:
-    """The default process group of torch.distributed, which the training script has set up."""
+    """All ranks of torch.distributed, which the training script has set up.
+
+    They meet on a gloo channel of their own, so that nothing here waits for a GPU or comes between the collectives of
+    training. It is made by the first `gather`, which every rank calls.
+    """
 
     def __init__(self) -> None:
         from torch import distributed
@@ -44,15 +45,14 @@ class TorchGroup:
         self._dist = distributed
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
-
-    def broadcast(self, value: Any) -> Any:
-        box = [value]
-        self._dist.broadcast_object_list(box, src=0)
-        return box[0]
+        self._channel: Any = None
 
     def gather(self, value: Any) -> list[Any]:
+        if self._channel is None:
+            gloo = self._dist.is_gloo_available()
+            self._channel = self._dist.new_group(backend="gloo") if gloo else self._dist.group.WORLD
         boxes: list[Any] = [None] * self.size
-        self._dist.all_gather_object(boxes, value)
+        self._dist.all_gather_object(boxes, value, group=self._channel)
         return boxes
 
 
@@ -72,3 +72,9 @@ def find_group() -> Group:
             f"init_process_group, or pass group="
         )
     return Alone()
+
+
+def loads_data() -> bool:
+    """Whether this process is a worker of a torch DataLoader."""
+    data = sys.modules.get("torch.utils.data")
+    return data is not None and data.get_worker_info() is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import BinaryIO
 from service.client.errors import QueueInUse
 
 _HELD: set[str] = set()
+_TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 class FileLock:
-    """Held until `release` or the end of the process; raises `QueueInUse` where somebody else has it.
+    """Held until `release` or the end of the process; raises `QueueInUse` where somebody else has it, and `OSError`
+    where the file cannot be made.
 
     A record lock of the process, not of the open file: worker processes that a data loader forks must not keep it
     when their parent dies.
@@ -26,8 +29,10 @@ class FileLock:
         self._file: BinaryIO = path.open("ab")
         try:
             _lock(self._file)
-        except OSError:
+        except OSError as error:
             self._file.close()
+            if error.errno not in _TAKEN:
+                raise
             raise QueueInUse(f"queue '{path}' is in use by another process; name another file") from None
         _HELD.add(self._name)
 

@@ -95,7 +95,7 @@ class Answer:
     """What a report, or the start, was answered with.
 
     `offline`: the service could not be reached, and this is the last mixture it gave (the baseline where it never gave
-    one). `queued` reports wait to be sent. `created`: a new allocation was made.
+    one), and `why` says the cause. `queued` reports wait to be sent. `created`: a new allocation was made.
     """
 
     decision: Decision
@@ -105,6 +105,7 @@ class Answer:
     queued: int = 0
     created: bool = False
     allocation: str | None = None
+    why: str = ""
 
     @property
     def weights(self) -> Mapping[str, float]:

@@ -17,6 +17,7 @@ _T = TypeVar("_T")
 # A conversation asks its driver for calls and pauses; the driver sends replies in, or throws `LostContact`.
 Steps = Generator["Call | Pause", "Reply | None", _T]
 
+NO_ANSWER = "no answer from the service: "
 BUSY = 429
 PASSING = (502, 503, 504)
 FIRST_SECONDS, LONGEST_SECONDS = 0.2, 10.0
@@ -56,7 +57,7 @@ def exchange(call: Call, deadline: Deadline, token: Secret) -> Steps[Reply]:
         try:
             reply = yield dataclasses.replace(call, timeout=max(0.05, min(deadline.timeout, deadline.left)))
         except LostContact as lost:
-            failure: ClientError = Unreachable(f"no answer from the service: {token.hide_in(str(lost))}")
+            failure: ClientError = Unreachable(f"{NO_ANSWER}{token.hide_in(str(lost))}")
             again = call.repeatable or not lost.sent
         else:
             assert reply is not None

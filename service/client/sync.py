@@ -16,7 +16,8 @@ from service.client.records import Answer, Decision, Planned, Schedule
 from service.client.retry import Steps, advance
 from service.client.settings import Settings
 from service.client.speaker import Speaker
-from service.client.transport import arguments, lost, options, reply
+from service.client.transport import arguments, options, reply
+from service.client.unreached import lost
 from service.client.wire import DomainsLike, creation_body, domain_list, report_body, target_weights, whole
 
 _T = TypeVar("_T")
@@ -198,8 +199,9 @@ class AllocationClient(Speaker):
 
     def close(self) -> None:
         """Let go of the connection and of the queue file; what waits stays in the file."""
-        self._http.close()
-        self._let_go()
+        if self._here():
+            self._http.close()
+            self._let_go()
 
     def __enter__(self) -> AllocationClient:
         return self
@@ -223,15 +225,17 @@ class AllocationClient(Speaker):
 
     def _run(self, steps: Steps[_T]) -> _T:
         """Do what the conversation asks for, call by call."""
+        self._check_process()
         with self._turn:
             over, step = advance(steps, None, None)
             while not over:
                 answer: Reply | None = None
                 failure: LostContact | None = None
+                asked = time.monotonic()
                 try:
                     answer = self._do(step)
                 except httpx.RequestError as error:
-                    failure = lost(error)
+                    failure = lost(error, time.monotonic() - asked)
                 over, step = advance(steps, answer, failure)
             result: _T = step
             return result

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from service.client.calls import Call, LostContact, Reply
+from service.client.calls import Call, Reply
 from service.client.settings import Secret, Settings
 
 CONNECT_SECONDS = 10.0
@@ -50,12 +50,6 @@ def arguments(call: Call) -> dict[str, Any]:
 
 def reply(response: httpx.Response) -> Reply:
     return Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, response.content)
-
-
-def lost(error: httpx.RequestError) -> LostContact:
-    """A failure without a reply; only before the connection stood is it sure that nothing was sent."""
-    sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-    return LostContact(f"{type(error).__name__}: {error}".rstrip(": "), sent=sent)
 
 
 def _agent() -> str:

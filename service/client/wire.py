@@ -50,6 +50,23 @@ def whole(value: Any, what: str) -> int:
     return plain
 
 
+def at_least_one(value: Any, what: str) -> int:
+    """A plain int >= 1; raises `BadValue` naming `what`."""
+    number = whole(value, what)
+    if number < 1:
+        raise BadValue(f"{what} is {value!r}; it must be a whole number of draws >= 1")
+    return number
+
+
+def plain(value: Any) -> Any:
+    """What can be compared between processes, whatever it is made of."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
+
+
 def report_body(
     position: int,
     draws: Mapping[str, float],

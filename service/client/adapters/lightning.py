@@ -8,9 +8,10 @@ Lightning would put around it lists all draws in advance, by the mixture of the 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from service.client.adapters.base import base_class
+from service.client.adapters.base import base_class, evaluation
 
 if TYPE_CHECKING:
     from service.client.callback import MixtureCallback
@@ -24,6 +25,8 @@ def adapt(mixture: MixtureCallback, loss_key: str, domain_key: Any) -> Any:
         state_key = "isthmus.MixtureCallback"
 
         def on_fit_start(self, trainer: Any, module: Any) -> None:
+            # Lightning prints its own lines at INFO, and ours belong among them.
+            mixture.tell(logging.getLogger(base.__module__.partition(".callbacks")[0]).info)
             mixture.start()
 
         def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -34,8 +37,10 @@ def adapt(mixture: MixtureCallback, loss_key: str, domain_key: Any) -> Any:
 
         def on_validation_end(self, trainer: Any, module: Any) -> None:
             if not trainer.sanity_checking and mixture.due:
-                found = trainer.callback_metrics
-                mixture.report({target: _loss(found, loss_key, target, i) for i, target in enumerate(mixture.targets)})
+                metrics = trainer.callback_metrics
+                keys = {target: _key(metrics, loss_key, target, i) for i, target in enumerate(mixture.targets)}
+                losses = {target: metrics[key] for target, key in keys.items() if key in metrics}
+                mixture.report(evaluation(losses, keys, metrics))
 
         def state_dict(self) -> dict[str, Any]:
             return mixture.state_dict()
@@ -46,7 +51,8 @@ def adapt(mixture: MixtureCallback, loss_key: str, domain_key: Any) -> Any:
     return LightningCallback()
 
 
-def _loss(metrics: Any, loss_key: str, target: str, loader: int) -> Any:
-    """The loss of a target; Lightning adds the loader's number to the key unless told not to."""
+def _key(metrics: Any, loss_key: str, target: str, loader: int) -> str:
+    """The metric of a target; Lightning adds the loader's number to its name unless told not to."""
     key = loss_key.format(target=target)
-    return metrics.get(key, metrics.get(f"{key}/dataloader_idx_{loader}"))
+    numbered = f"{key}/dataloader_idx_{loader}"
+    return numbered if key not in metrics and numbered in metrics else key

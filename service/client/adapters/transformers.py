@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.client.adapters.base import base_class
+from service.client.adapters.base import base_class, evaluation
 
 if TYPE_CHECKING:
     from service.client.callback import MixtureCallback
@@ -33,8 +34,10 @@ def adapt(mixture: MixtureCallback, loss_key: str) -> Any:
     class TransformersCallback(base):  # type: ignore[misc, valid-type]
         def __init__(self) -> None:
             self._losses: dict[str, Any] = {}
+            self._metrics: set[str] = set()  # of the evaluations since the last report
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            mixture.tell(_write_line)
             mixture.start()
             saved = _checkpoint(args, state) / STATE_FILE
             if state.global_step > 0 and saved.exists():
@@ -46,7 +49,8 @@ def adapt(mixture: MixtureCallback, loss_key: str) -> Any:
                 mixture.add_lr(plan.get_last_lr()[0])
 
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
-            keys = {target: loss_key.format(target=target) for target in mixture.targets}
+            keys = self._keys()
+            self._metrics |= set(metrics or ())
             self._losses.update({target: metrics[key] for target, key in keys.items() if key in (metrics or {})})
             if set(keys) <= set(self._losses):
                 self._report()
@@ -64,15 +68,28 @@ def adapt(mixture: MixtureCallback, loss_key: str) -> Any:
 
         def _report(self) -> None:
             """All targets of one evaluation in one report; what is missing by the next step was not measured."""
-            losses, self._losses = self._losses, {}
-            if losses and mixture.due:
-                mixture.report(losses)
+            losses, metrics = self._losses, self._metrics
+            self._losses, self._metrics = {}, set()
+            if metrics and mixture.due:
+                mixture.report(evaluation(losses, self._keys(), metrics))
+
+        def _keys(self) -> dict[str, str]:
+            return {target: loss_key.format(target=target) for target in mixture.targets}
 
     return TransformersCallback()
 
 
 def _checkpoint(args: Any, state: Any) -> Path:
     return Path(args.output_dir) / f"checkpoint-{state.global_step}"
+
+
+def _write_line(text: str) -> None:
+    """As the Trainer writes what it logs: to standard output, above its progress bar where there is one."""
+    bars = sys.modules.get("tqdm.auto") or sys.modules.get("tqdm")
+    if bars is None:
+        print(text)
+    else:
+        bars.tqdm.write(text)
 
 
 def _write(path: Path, state: Any) -> None:

@@ -40,7 +40,7 @@ Answering = Callable[[Seen], "Said | str"]
 class Scripted:
     """Answers from `script` in order, then whatever `otherwise` says."""
 
-    def __init__(self, otherwise: Answering) -> None:
+    def __init__(self, otherwise: Answering, port: int = 0) -> None:
         self.script: list[Said | str] = []
         self.otherwise = otherwise
         self.seen: list[Seen] = []
@@ -84,7 +84,7 @@ class Scripted:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
