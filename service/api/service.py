@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
 from policies.intake import nearest
 from service.api.problems import LONGEST, Trouble, field_error
 from service.api.settings import Settings
-from service.hosting import Busy, Gateway
+from service.api.thinking import Thinking
+from service.hosting import Gateway
 from service.journal import Entry, Journal
 from service.owner import Schedules
 from service.tokens import Sessions, Token, Vault, allows
 
+T = TypeVar("T")
 _ID = re.compile(r"a-[0-9a-f]{16}", re.ASCII)
 
 
@@ -32,17 +32,7 @@ class Service:
     vault: Vault
     sessions: Sessions
     schedules: Schedules
-    _thinking: threading.Semaphore = dataclasses.field(default_factory=lambda: threading.Semaphore(1))
-
-    @contextmanager
-    def thinking(self) -> Iterator[None]:
-        """For what takes a core for a second (a page, a plan): one at a time, so that reads go on beside it."""
-        if not self._thinking.acquire(timeout=20):
-            raise Busy("too many pages and plans are being made; ask again")
-        try:
-            yield
-        finally:
-            self._thinking.release()
+    thinking: Thinking = dataclasses.field(default_factory=Thinking)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +50,10 @@ class Call:
         if entry.project != self.token.project:
             raise Trouble(404, "there is no such allocation in this project")
         return entry
+
+    async def think(self, work: Callable[[], T]) -> T:
+        """What takes a core for a second, in its turn; raises `Busy`."""
+        return await self.service.thinking.do(self.token.project, work)
 
     async def ask(self, question: str, allocation: str, *args: Any) -> Any:
         return await self.service.gateway.ask(question, allocation, *args, timeout=self.service.settings.wait)
