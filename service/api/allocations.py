@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.concurrency import run_in_threadpool
 
-from policies import BadSetup
+from policies import BadSetup, Domain
 from service.api.answers import Answer
-from service.api.bodies import NewAllocation, read_domains
+from service.api.bodies import NewAllocation
 from service.api.documents import CREATED, LISTED, STATUS, answers
 from service.api.paging import Cursor, Limit, page, read_cursor
 from service.api.service import Admin, Reader, Reporter
@@ -25,7 +25,7 @@ Id = Annotated[str, Path(json_schema_extra={"pattern": "^a-[0-9a-f]{16}$"}, desc
 @router.post("", responses=answers(201, CREATED, 200, 409, writes=True), status_code=201)
 async def create(body: NewAllocation, call: Reporter) -> Answer:
     """Begin an allocation. The same body again answers 200 with the same id; another body under the name is a 409."""
-    spec = await run_in_threadpool(_spec, body, call.token.project)
+    spec = await run_in_threadpool(_spec, body, call.domains(body.domains), call.token.project)
     project, id = call.token.project, allocation_id(call.token.project, body.name)
     most = call.service.settings.allocations
     found = await call.ask("create", id, spec.to_dict(), project, body.name, most)
@@ -85,11 +85,11 @@ def _item(entry: Entry, position: int) -> dict[str, Any]:
     }
 
 
-def _spec(body: NewAllocation, project: str) -> Spec:
+def _spec(body: NewAllocation, domains: tuple[Domain, ...], project: str) -> Spec:
     """What the owner will be made from; raises `BadSetup` where no policy can be made from it."""
     values = body.model_dump(exclude={"domains", "name"})
     about = {"name": body.name, "project": project}
-    spec = Spec(domains=read_domains(body.domains), about=about, **values)
+    spec = Spec(domains=domains, about=about, **values)
     try:
         spec.build().propose()
     except BadSetup:

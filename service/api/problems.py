@@ -26,6 +26,7 @@ _TITLES = {
     403: ("forbidden", "This token may not do that"),
     404: ("not-found", "There is no such thing"),
     405: ("method-not-allowed", "That cannot be done here"),
+    408: ("too-slow", "The body came too slowly"),
     409: ("conflict", "It contradicts what is there"),
     413: ("too-large", "The body is too large"),
     415: ("unsupported-media-type", "The body is not JSON"),
@@ -68,6 +69,11 @@ def field_error(name: str, value: Any, message: str) -> dict[str, Any]:
         text = value if isinstance(value, str) else repr(value)
         value = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
     return {"field": name, "value": value, "message": message}
+
+
+def in_header(name: str, message: str, value: str | None = None) -> dict[str, Any]:
+    """An entry of `errors` about a header; what may be a secret is left out."""
+    return field_error(name, value, message) | {"in": "header"}
 
 
 def install(app: FastAPI) -> None:

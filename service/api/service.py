@@ -9,8 +9,12 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
+from policies import Domain
 from policies.intake import nearest
+from service.api.bodies import Domains, read_domains
+from service.api.forwarded import Forwarded
 from service.api.problems import LONGEST, Trouble, field_error
+from service.api.rates import Buckets
 from service.api.settings import Settings
 from service.api.thinking import Thinking
 from service.hosting import Gateway
@@ -32,6 +36,8 @@ class Service:
     vault: Vault
     sessions: Sessions
     schedules: Schedules
+    forwarded: Forwarded
+    strangers: Buckets
     thinking: Thinking = dataclasses.field(default_factory=Thinking)
 
 
@@ -50,6 +56,14 @@ class Call:
         if entry.project != self.token.project:
             raise Trouble(404, "there is no such allocation in this project")
         return entry
+
+    def domains(self, given: Domains) -> tuple[Domain, ...]:
+        """The domains that a body names; raises `BadSetup`, and `Trouble` where they are too many for one fit."""
+        most = self.service.settings.domains
+        if len(given) > most:
+            said = f"it names {len(given)} domains; this service fits at most {most} (isthmus serve --domains)"
+            raise Trouble(422, f"domains: {said}", None, field_error("domains", len(given), said))
+        return read_domains(given)
 
     async def think(self, work: Callable[[], T]) -> T:
         """What takes a core for a second, in its turn; raises `Busy`."""

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.allocations import Id
 from service.api.answers import Answer
-from service.api.bodies import Change, Mode, Rewind, read_domains
+from service.api.bodies import Change, Mode, Rewind
 from service.api.documents import DECIDED, STATUS, answers
 from service.api.service import Admin
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/allocations", tags=["steering"])
 async def change_domains(id: Id, body: Change, call: Admin) -> Answer:
     """A domain joins, leaves, or its pool grows: send all domains from now on. Answers with the mixture over them."""
     entry = await run_in_threadpool(call.entry, id)
-    wanted = [domain.to_dict() for domain in read_domains(body.domains)]
+    wanted = [domain.to_dict() for domain in call.domains(body.domains)]
     return Answer(await call.ask("set_domains", entry.id, wanted, body.position))
 
 

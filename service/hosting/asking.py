@@ -59,7 +59,8 @@ class Asking:
 
     async def _in_turn(self, question: str, allocation: str, *args: Any) -> Any:
         """Asked until it needs no further fit; what was answered before is not gone through again."""
-        turn, more = None, {}
+        turn: Turn | None = None
+        more: dict[str, int] = {}
         while True:
             try:
                 return await self._in_thread(turn, question, allocation, *args, **more)
