@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from policies import BadSetup, Domain
 from service.api.answers import Answer
 from service.api.bodies import NewAllocation
+from service.api.decoding import BoundedRoute
 from service.api.documents import CREATED, LISTED, STATUS, answers
 from service.api.paging import Cursor, Limit, page, read_cursor
 from service.api.service import Admin, Reader, Reporter
@@ -18,7 +19,7 @@ from service.journal.names import allocation_id
 from service.owner import Spec
 from service.owner.status import domains, status
 
-router = APIRouter(prefix="/v1/allocations", tags=["allocations"])
+router = APIRouter(route_class=BoundedRoute, prefix="/v1/allocations", tags=["allocations"])
 Id = Annotated[str, Path(json_schema_extra={"pattern": "^a-[0-9a-f]{16}$"}, description="Of an allocation.")]
 
 

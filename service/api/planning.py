@@ -10,12 +10,13 @@ from starlette.concurrency import run_in_threadpool
 from service.api.allocations import Id
 from service.api.answers import Answer
 from service.api.bodies import Plan, read_domains
+from service.api.decoding import BoundedRoute
 from service.api.documents import PLANS, answers
 from service.api.service import Reader
 from service.plan import PlanRow, plan_story
 from service.story import read_story
 
-router = APIRouter(prefix="/v1/allocations", tags=["planning"])
+router = APIRouter(route_class=BoundedRoute, prefix="/v1/allocations", tags=["planning"])
 
 
 @router.post("/{id}/plan", responses=answers(200, PLANS, 404, writes=True))

@@ -94,8 +94,10 @@ def _check_query(request: Request) -> None:
     known = [one["name"] for one in described.get("parameters", ()) if one["in"] == "query"]
     for name, value in request.query_params.items():
         if name not in known:
-            said = f"there is no such parameter{nearest(name, known)}; known are {', '.join(known) or 'none'}"
-            raise Trouble(422, f"{name[:LONGEST]!r}: {said}", None, field_error(name[:LONGEST], value, said))
+            said = f"there is no such parameter{nearest(name[:LONGEST], known)}; known are {', '.join(known) or 'none'}"
+            raise Trouble(
+                422, f"{name[:LONGEST]!r}: {said}", None, field_error(name[:LONGEST], value, said, where="query")
+            )
 
 
 Reader = Annotated[Call, Depends(needs("read"))]

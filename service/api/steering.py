@@ -10,10 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from service.api.allocations import Id
 from service.api.answers import Answer
 from service.api.bodies import Change, Mode, Rewind
+from service.api.decoding import BoundedRoute
 from service.api.documents import DECIDED, STATUS, answers
 from service.api.service import Admin
 
-router = APIRouter(prefix="/v1/allocations", tags=["steering"])
+router = APIRouter(route_class=BoundedRoute, prefix="/v1/allocations", tags=["steering"])
 
 
 @router.post("/{id}/domains", responses=answers(200, DECIDED, 404, 409, writes=True))
