@@ -15,6 +15,7 @@ Place = tuple[str | int, ...]
 _SUBJECT = re.compile(r"(?:the |a |an |every |all )?(\w+)(?: (?:of|names an unknown) (?:\w+ )?'([^']*)')?")
 _OPTION = re.compile(r"\boption '?(\w+)")
 _LIMITS = ("pool", "cost", "max_epochs", "min_share", "max_share", "group")  # of a domain
+_ALIASES = {"pinned": "pin", "mixture": "baseline", **dict.fromkeys(_LIMITS, "domains")}
 
 
 def place_of(message: str, body: Any) -> Place:
@@ -34,6 +35,8 @@ def place_of(message: str, body: Any) -> Place:
         return (word, *inner)
     if word in _names(_get(body, "options")):
         return ("options", word, *inner)
+    if _ALIASES.get(word) in known:
+        return (_ALIASES[word],)
     if f"{word}s" in known:
         return (f"{word}s", *inner)
     first = re.split(r"[;:]", message)[0]
@@ -45,6 +48,17 @@ def value_at(body: Any, place: Place) -> Any:
     for part in place:
         body = _get(body, part)
     return body
+
+
+def without_tags(loc: Sequence[str | int]) -> list[str | int]:
+    """A place as pydantic has it, without the tags of the unions in `bodies`."""
+    found: list[str | int] = []
+    for before, part in zip([None, *loc], loc, strict=False):
+        of_union = part in ("several", "by name", "one") and before in ("body", "domains")
+        of_domain = part in ("name", "record") and isinstance(before, int) and "several" in loc
+        if not of_union and not of_domain:
+            found.append(part)
+    return found
 
 
 def pointer(place: Place) -> str:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from policies import BadReport, BadSetup
 from service.api.answers import Problem
-from service.api.places import Place, place_of, pointer, value_at
+from service.api.places import Place, place_of, pointer, value_at, without_tags
 from service.hosting import Busy, HostLost, NotAnswered, Refused
 from service.journal import AllocationExists, Archived, Fenced, JournalError, NoSuchAllocation, TooManyAllocations
 
@@ -31,7 +31,6 @@ _SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist = 2, 3, 3
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = LONGEST
 # What v1 has always answered with an empty `field`; `pointer` names it there too.
 _PROMISED = ("was reported with draws of", "; send reports in order", "eval_loss of '")
-_TAGS = ("name", "record", "several", "by name", "one")  # of the unions in `bodies`
 _TITLES = {
     400: ("unreadable", "The body cannot be read"),
     401: ("unauthenticated", "A valid token is needed"),
@@ -173,7 +172,7 @@ async def _ours(request: Request, error: Exception) -> Problem:
 
 def _invalid(item: Mapping[str, Any]) -> dict[str, Any]:
     """One finding of the validation, in our words."""
-    place: list[str | int] = [part for part in item["loc"] if part not in _TAGS]
+    place = without_tags(item["loc"])
     where = str(place.pop(0)) if place and place[0] in ("body", "query", "path", "header") else "body"
     context, value = item.get("ctx") or {}, item.get("input")
     if item["type"] == "unknown_field":
