@@ -10,7 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from policies import BadSetup
 from policies.records import check_apart, check_name
 from service.api.answers import Answer
-from service.api.bodies import NewAllocation, read_domains
+from service.api.bodies import NewAllocation
+from service.api.decoding import BoundedRoute
 from service.api.documents import CREATED, LISTED, STATUS, answers
 from service.api.paging import Cursor, Limit, page, read_cursor
 from service.api.service import Admin, Reader, Reporter
@@ -19,7 +20,7 @@ from service.journal.names import allocation_id
 from service.owner import Spec
 from service.owner.status import domains, status
 
-router = APIRouter(prefix="/v1/allocations", tags=["allocations"])
+router = APIRouter(route_class=BoundedRoute, prefix="/v1/allocations", tags=["allocations"])
 Id = Annotated[str, Path(json_schema_extra={"pattern": "^a-[0-9a-f]{16}$"}, description="Of an allocation.")]
 
 
@@ -27,7 +28,7 @@ Id = Annotated[str, Path(json_schema_extra={"pattern": "^a-[0-9a-f]{16}$"}, desc
 async def create(body: NewAllocation, call: Reporter) -> Answer:
     """Begin an allocation. The same body again answers 200 with the same id; another body under the name is a 409."""
     project, id = call.token.project, allocation_id(call.token.project, body.name)
-    spec = await run_in_threadpool(_spec, body, project, call.service.journal, id)
+    spec = await run_in_threadpool(_spec, body, call, id)
     most = call.service.settings.allocations
     found = await call.ask("create", id, spec.to_dict(), project, body.name, most)
     fresh = found.pop("fresh")
@@ -86,15 +87,16 @@ def _item(entry: Entry, position: int) -> dict[str, Any]:
     }
 
 
-def _spec(body: NewAllocation, project: str, journal: Journal, id: str) -> Spec:
+def _spec(body: NewAllocation, call: Reporter, id: str) -> Spec:
     """What the owner will be made from; raises `BadSetup` where no policy can be made from it.
 
     An allocation that is there keeps the names it was begun with, also those that a new one may not have.
     """
+    journal = call.service.journal
     values = body.model_dump(exclude={"domains", "name"})
-    about = {"name": body.name, "project": project}
+    about = {"name": body.name, "project": call.token.project}
     known = {domain["name"] for domain in journal.spec(id)["domains"]} if journal.exists(id) else set()
-    spec = Spec(domains=read_domains(body.domains, known), about=about, **values)
+    spec = Spec(domains=call.domains(body.domains, known), about=about, **values)
     if not known:
         _check_targets(spec)
     try:

@@ -6,8 +6,10 @@ from fastapi import FastAPI
 
 from service.api import allocations, docs, health, planning, problems, reading, reports, steering
 from service.api.documents import describe
-from service.api.gate import Gate
+from service.api.forwarded import Forwarded
+from service.api.gate import Gate, Known
 from service.api.metrics import Measured, Metrics
+from service.api.rates import Buckets
 from service.api.service import Service
 from service.api.settings import Settings
 from service.hosting import Gateway
@@ -27,12 +29,17 @@ def create_app(journal: Journal, gateway: Gateway, settings: Settings | None = N
     app = FastAPI(title="Isthmus", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
     vault, metrics = Vault(journal), Metrics()
     sessions = Sessions(journal, vault)
-    app.state.service = Service(journal, gateway, settings, vault, sessions, Schedules(journal))
+    forwarded = Forwarded(settings.behind_proxy, settings.proxies)
+    strangers = Buckets(settings.strangers, max(1.0, 2 * settings.strangers))
+    app.state.service = Service(
+        journal, gateway, settings, vault, sessions, Schedules(journal), forwarded=forwarded, strangers=strangers
+    )
     app.state.metrics = metrics
     for room in (allocations, reports, reading, planning, steering, health, docs, web):
         app.include_router(room.router)
     problems.install(app)
     describe(app)
-    app.add_middleware(Gate, vault=vault, sessions=sessions, settings=settings, shown=web.error_page)
+    known = Known(vault, sessions, settings, forwarded, strangers)
+    app.add_middleware(Gate, known=known, settings=settings, shown=web.error_page)
     app.add_middleware(Measured, metrics=metrics)
     return app

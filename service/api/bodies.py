@@ -9,10 +9,29 @@ from pydantic import Discriminator, Field, Tag
 
 from policies import Domain, LossReport
 from policies.records.names import LONGEST_NAME, PATTERN, RULE, check_apart
-from service.api.fields import MOST_DOMAINS, Amount, Body, ByName, Draws, Name, Option, Position, Share, Text
+from service.api.fields import (
+    MOST_DOMAINS,
+    Amount,
+    Body,
+    ByName,
+    Counts,
+    Draws,
+    Name,
+    Option,
+    Position,
+    Share,
+    Text,
+    by_name,
+    sized,
+)
 
 Objective = Literal["mean_log", "mean_excess", "worst_excess"]
 MOST_REPORTS = 1000
+MOST_RATES = 10_000  # of a plan of learning rates
+
+
+Amounts = Annotated[dict[Name, Amount], Field(min_length=1, max_length=MOST_DOMAINS), by_name(MOST_DOMAINS)]
+Shares = Annotated[dict[Name, Share], Field(max_length=MOST_DOMAINS), by_name(MOST_DOMAINS)]
 
 
 def _record(value: Any) -> str:
@@ -45,8 +64,10 @@ OneDomain = Annotated[
     Annotated[DomainName, Tag("name")] | Annotated[DomainRecord, Tag("record")], Discriminator(_record)
 ]
 Domains = Annotated[
-    Annotated[list[OneDomain], Field(min_length=1, max_length=MOST_DOMAINS), Tag("several")]
-    | Annotated[dict[DomainName, Limits], Field(min_length=1, max_length=MOST_DOMAINS), Tag("by name")],
+    Annotated[list[OneDomain], Field(min_length=1, max_length=MOST_DOMAINS), sized(MOST_DOMAINS), Tag("several")]
+    | Annotated[
+        dict[DomainName, Limits], Field(min_length=1, max_length=MOST_DOMAINS), by_name(MOST_DOMAINS), Tag("by name")
+    ],
     Discriminator(lambda value: "by name" if isinstance(value, dict) else "several"),
 ]
 
@@ -75,30 +96,32 @@ class NewAllocation(Body):
     budget: Draws
     interval: Draws
     policy: Name = "transfer_law"
-    targets: Annotated[dict[Name, Amount], Field(min_length=1, max_length=MOST_DOMAINS)] | None = None
+    targets: Amounts | None = None
     objective: Objective = "mean_log"
-    baseline: Annotated[dict[Name, Share], Field(min_length=1, max_length=MOST_DOMAINS)] | None = None
+    baseline: Annotated[Shares, Field(min_length=1)] | None = None
     lr_plan: (
         Annotated[
-            list[Annotated[list[Amount], Field(min_length=2, max_length=2)]], Field(min_length=1, max_length=10_000)
+            list[Annotated[list[Amount], Field(min_length=2, max_length=2), sized(2)]],
+            Field(min_length=1, max_length=MOST_RATES, fail_fast=True),
+            sized(MOST_RATES),
         ]
         | None
     ) = None
     seed: Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)] = 0
-    options: Annotated[dict[Name, Option], Field(max_length=100)] = Field(default_factory=dict)
+    options: Annotated[dict[Name, Option], Field(max_length=100), by_name(100)] = Field(default_factory=dict)
 
 
 class Report(Body):
     """One held-out evaluation: cumulative draws by domain, losses by target; null where not measured."""
 
     position: Position
-    draws: Annotated[dict[Name, Amount], Field(min_length=1, max_length=MOST_DOMAINS)]
+    draws: Amounts
     eval_loss: ByName
-    eval_sem: ByName | None = None
+    eval_sem: Counts | None = None
     train_loss: ByName | None = None
-    train_count: ByName | None = None
+    train_count: Counts | None = None
     lr_sum: Annotated[float, Field(strict=True, ge=0, le=1e18)] | None = None
-    grad_dot: Annotated[dict[Name, ByName], Field(max_length=1000)] | None = None
+    grad_dot: Annotated[dict[Name, ByName], Field(max_length=1000), by_name(1000)] | None = None
 
     def record(self) -> dict[str, Any]:
         """As the hosts take it; raises `BadReport`."""
@@ -117,7 +140,7 @@ Reports = Annotated[
 class Plan(Body):
     """Budgets of new runs, in draws; `domains` where they would differ from the run's own."""
 
-    budgets: Annotated[list[Draws], Field(min_length=1, max_length=20)]
+    budgets: Annotated[list[Draws], Field(min_length=1, max_length=20), sized(20)]
     objective: Objective | None = None
     domains: Domains | None = None
 
@@ -133,7 +156,7 @@ class Mode(Body):
     """What is left out stays as it is; an empty `pin` lets all shares go."""
 
     mode: Literal["act", "advise", "pause"] | None = None
-    pin: Annotated[dict[Name, Share], Field(max_length=MOST_DOMAINS)] | None = None
+    pin: Shares | None = None
 
 
 class Rewind(Body):

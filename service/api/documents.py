@@ -28,6 +28,7 @@ _PROBLEMS = {
     401: "No valid token was sent",
     403: "The token's scope does not allow it",
     404: "No such allocation in the token's project",
+    408: "The body stopped coming, or came too slowly; send it again",
     409: "It contradicts what is there",
     413: "The body is too large",
     415: "The body is not sent as JSON",
@@ -43,7 +44,7 @@ def answers(status: int, content: Schema, *more: int, writes: bool = False, secu
     found: Responses = {
         code: {"description": _SAID[code], "content": content} for code in (status, *more) if code < 300
     }
-    common = ((401, 403, 422, 429, 503) if secured else ()) + ((400, 413, 415) if writes else ())
+    common = ((401, 403, 422, 429, 503) if secured else ()) + ((400, 408, 413, 415) if writes else ())
     for code in sorted({*(code for code in more if code >= 400), *common}):
         schema = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         found[code] = {"description": _PROBLEMS[code], "content": schema}

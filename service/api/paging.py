@@ -36,7 +36,7 @@ def read_cursor(cursor: str, kinds: tuple[type, ...]) -> list[Any]:
         place = None
     if not isinstance(place, list) or tuple(type(part) for part in place) != kinds or not all(map(_sane, place)):
         said = "send 'next' of the page before, or leave it out"
-        raise Trouble(422, f"cursor: {said}", None, field_error("cursor", cursor, said))
+        raise Trouble(422, f"cursor: {said}", None, field_error("cursor", cursor, said, where="query"))
     return place
 
 

@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from service.api.problems import Trouble
+
 MOST = 10_000  # names remembered; a forgotten one starts with a full bucket
 
 
@@ -17,6 +19,12 @@ class Buckets:
         self._rate, self._most, self._clock = rate, most, clock
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def check(self, name: str) -> None:
+        """Take one drop; raises `Trouble` (429) where there is none."""
+        wait = self.take(name)
+        if wait > 0:
+            raise Trouble(429, "requests come too fast; wait", {"Retry-After": str(int(wait) + 1)})
 
     def take(self, name: str) -> float:
         """Take one drop: 0 where there was one, else the seconds until there will be."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+from starlette.concurrency import run_in_threadpool
 
 from service.api.allocations import Id
 from service.api.answers import Answer
@@ -47,11 +48,10 @@ def law(id: Id, call: Reader) -> Answer:
 
 
 @router.get("/{id}/report", responses=answers(200, PAGE, 404), response_class=HTMLResponse)
-def report(id: Id, call: Reader) -> HTMLResponse:
+async def report(id: Id, call: Reader) -> HTMLResponse:
     """The page of the run, for people; whole in one file, it works offline."""
-    entry = call.entry(id)
-    with call.service.thinking():
-        return HTMLResponse(report_page(call.service.journal, id, title=entry.name))
+    entry = await run_in_threadpool(call.entry, id)
+    return HTMLResponse(await call.think(lambda: report_page(call.service.journal, id, title=entry.name)))
 
 
 def _newest_with_law(journal: Journal, id: str) -> Event | None:

@@ -8,13 +8,14 @@ from starlette.concurrency import run_in_threadpool
 from policies import BadReport
 from service.api.allocations import Id
 from service.api.answers import Answer
-from service.api.bodies import Reports
+from service.api.bodies import Report, Reports
+from service.api.decoding import BoundedRoute
 from service.api.documents import DECIDED, answers
-from service.api.problems import Trouble, field_error
+from service.api.problems import Trouble, body_error
 from service.api.service import Reporter
 from service.hosting import Refused
 
-router = APIRouter(prefix="/v1/allocations", tags=["reports"])
+router = APIRouter(route_class=BoundedRoute, prefix="/v1/allocations", tags=["reports"])
 
 
 @router.post("/{id}/reports", responses=answers(200, DECIDED, 404, 409, writes=True))
@@ -26,20 +27,20 @@ async def report(id: Id, body: Reports, call: Reporter) -> Answer:
     kept and may be sent again.
     """
     await run_in_threadpool(call.open_entry, id)
-    several = isinstance(body, list)
     reports = []
     for index, one in enumerate(body if isinstance(body, list) else [body]):
         try:
             reports.append(one.record())
         except BadReport as error:
-            raise _refused(index, several, 422, str(error)) from error
+            raise _refused(body, index, 422, str(error)) from error
     try:
         return Answer(await call.ask("report", id, reports))
     except Refused as error:
         status = 409 if error.answered else 422
-        raise _refused(error.index, several, status, error.message) from error
+        raise _refused(body, error.index, status, error.message) from error
 
 
-def _refused(index: int, several: bool, status: int, message: str) -> Trouble:
-    place = f"report {index}: " if several else ""
-    return Trouble(status, f"{place}{message}", None, field_error(str(index) if several else "", None, message))
+def _refused(body: Report | list[Report], index: int, status: int, message: str) -> Trouble:
+    if isinstance(body, list):
+        return Trouble(status, f"report {index}: {message}", None, body_error(message, body[index], index))
+    return Trouble(status, message, None, body_error(message, body))

@@ -109,7 +109,7 @@ PROBLEM: Schema = {
         status=WHOLE,
         detail=TEXT,
         instance=TEXT,
-        errors=_list(_object(field=TEXT, value={}, message=TEXT)),
+        errors=_list(_object("in", "pointer", field=TEXT, value={}, message=TEXT, **{"in": TEXT, "pointer": TEXT})),
     ),
     "description": "RFC 9457",
 }

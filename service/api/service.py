@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from collections.abc import Callable, Collection
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
+from policies import Domain
 from policies.intake import nearest
+from service.api.bodies import Domains, read_domains
+from service.api.forwarded import Forwarded
 from service.api.problems import LONGEST, Trouble, field_error
+from service.api.rates import Buckets
 from service.api.settings import Settings
-from service.hosting import Busy, Gateway
+from service.api.thinking import Thinking
+from service.hosting import Gateway
 from service.journal import Archived, Entry, Journal
 from service.owner import Schedules
 from service.tokens import Sessions, Token, Vault, allows
 
+T = TypeVar("T")
 _ID = re.compile(r"a-[0-9a-f]{16}", re.ASCII)
 
 
@@ -32,17 +36,9 @@ class Service:
     vault: Vault
     sessions: Sessions
     schedules: Schedules
-    _thinking: threading.Semaphore = dataclasses.field(default_factory=lambda: threading.Semaphore(1))
-
-    @contextmanager
-    def thinking(self) -> Iterator[None]:
-        """For what takes a core for a second (a page, a plan): one at a time, so that reads go on beside it."""
-        if not self._thinking.acquire(timeout=20):
-            raise Busy("too many pages and plans are being made; ask again")
-        try:
-            yield
-        finally:
-            self._thinking.release()
+    forwarded: Forwarded
+    strangers: Buckets
+    thinking: Thinking = dataclasses.field(default_factory=Thinking)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +63,21 @@ class Call:
         if entry.archived_at is not None:
             raise Archived(f"allocation '{entry.name}' is archived; begin another one")
         return entry
+
+    def domains(self, given: Domains, known: Collection[str] = ()) -> tuple[Domain, ...]:
+        """The domains that a body names, of which the allocation has `known` already; raises `BadSetup`.
+
+        Raises `Trouble` where they are too many for one fit.
+        """
+        most = self.service.settings.domains
+        if len(given) > most:
+            said = f"it names {len(given)} domains; this service fits at most {most} (isthmus serve --domains)"
+            raise Trouble(422, f"domains: {said}", None, field_error("domains", len(given), said))
+        return read_domains(given, known)
+
+    async def think(self, work: Callable[[], T]) -> T:
+        """What takes a core for a second, in its turn; raises `Busy`."""
+        return await self.service.thinking.do(self.token.project, work)
 
     async def ask(self, question: str, allocation: str, *args: Any) -> Any:
         return await self.service.gateway.ask(question, allocation, *args, timeout=self.service.settings.wait)
@@ -93,8 +104,10 @@ def _check_query(request: Request) -> None:
     known = [one["name"] for one in described.get("parameters", ()) if one["in"] == "query"]
     for name, value in request.query_params.items():
         if name not in known:
-            said = f"there is no such parameter{nearest(name, known)}; known are {', '.join(known) or 'none'}"
-            raise Trouble(422, f"{name[:LONGEST]!r}: {said}", None, field_error(name[:LONGEST], value, said))
+            said = f"there is no such parameter{nearest(name[:LONGEST], known)}; known are {', '.join(known) or 'none'}"
+            raise Trouble(
+                422, f"{name[:LONGEST]!r}: {said}", None, field_error(name[:LONGEST], value, said, where="query")
+            )
 
 
 Reader = Annotated[Call, Depends(needs("read"))]

@@ -9,14 +9,15 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.allocations import Id
 from service.api.answers import Answer
-from service.api.bodies import Change, Mode, Rewind, read_domains
+from service.api.bodies import Change, Mode, Rewind
+from service.api.decoding import BoundedRoute
 from service.api.documents import DECIDED, STATUS, answers
 from service.api.service import Admin
 from service.journal import Entry
 from service.owner import Spec
 from service.owner.status import domains
 
-router = APIRouter(prefix="/v1/allocations", tags=["steering"])
+router = APIRouter(route_class=BoundedRoute, prefix="/v1/allocations", tags=["steering"])
 
 
 @router.post("/{id}/domains", responses=answers(200, DECIDED, 404, 409, writes=True))
@@ -24,7 +25,7 @@ async def change_domains(id: Id, body: Change, call: Admin) -> Answer:
     """A domain joins, leaves, or its pool grows: send all domains from now on. Answers with the mixture over them."""
     entry = await run_in_threadpool(call.open_entry, id)
     known = await run_in_threadpool(_names, call, entry)
-    wanted = [domain.to_dict() for domain in read_domains(body.domains, known)]
+    wanted = [domain.to_dict() for domain in call.domains(body.domains, known)]
     return Answer(await call.ask("set_domains", entry.id, wanted, body.position))
 
 

@@ -158,16 +158,27 @@ def serve(
     mlflow: Annotated[str | None, typer.Option(metavar="URL", help="Of MLflow, for the links of the page.")] = None,
     dashboard: Annotated[str | None, typer.Option(metavar="URL", help="Of the Ray dashboard, for a link.")] = None,
     behind_proxy: Annotated[
-        bool, typer.Option("--behind-proxy", help="Believe X-Forwarded-Proto and -Host, which a proxy sets.")
+        bool, typer.Option("--behind-proxy", help="Believe X-Forwarded-For, -Proto and -Host of a proxy.")
     ] = False,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="Where that proxy is, also a network; again for more. Default: loopback."),
+    ] = None,
+    connections: Annotated[int, typer.Option(metavar="N", help="Most connections of a process.")] = 1000,
+    connections_by_address: Annotated[
+        int, typer.Option(metavar="N", help="Most of them from one address, a proxy's aside.")
+    ] = 500,
+    domains: Annotated[int, typer.Option(metavar="N", help="Most domains of an allocation.")] = 100,
 ) -> None:
     """Answer trainers over HTTP: they report losses and get mixtures. Runs until Ctrl-C."""
     with reported():
         from service.cli.serve import serve
 
-        limits = {"max_body": max_body, "rate": rate, "allocations": allocations}
-        page = {"mlflow": mlflow, "dashboard": dashboard, "behind_proxy": behind_proxy}
-        serve(host, port, store, address, shards, replicas, **limits, **page)
+        limits = {"max_body": max_body, "rate": rate, "allocations": allocations, "domains": domains}
+        limits |= {"connections": connections, "connections_by_address": connections_by_address}
+        page = {"mlflow": mlflow, "dashboard": dashboard}
+        named = {"proxies": tuple(proxy)} if proxy else {}
+        serve(host, port, store, address, shards, replicas, behind_proxy=behind_proxy, **limits, **page, **named)
 
 
 @token.command("create")

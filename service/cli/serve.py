@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.api.settings import Settings
+from service.config import BadConfig
 from service.serving import Asked
 from service.serving import serve as serve_until_stopped
 
@@ -13,5 +14,9 @@ def serve(
     host: str, port: int, store: str | None, address: str | None, shards: int, replicas: int, **settings: Any
 ) -> None:
     """`settings` are those of the interface. Each line is said at once: whoever started it may be reading a pipe."""
-    asked = Asked(host, port, store, address, shards, replicas, Settings(**settings))
+    try:
+        limits = Settings(**settings)
+    except ValueError as error:
+        raise BadConfig(str(error)) from error
+    asked = Asked(host, port, store, address, shards, replicas, limits)
     serve_until_stopped(asked, lambda line: print(line, flush=True))

@@ -8,46 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
 import hashlib
 import logging
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
 
 from service.actor import ASK_AGAIN, NAMESPACE, actor_name, cause, named_actor
+from service.hosting.asking import Asking
 from service.hosting.errors import HostLost
-from service.hosting.gateway import QUESTIONS, THREADS, within
+from service.hosting.gateway import within
 from service.hosting.host import Host, HostSettings
 from service.journal import Journal
 
 log = logging.getLogger(__name__)
 SWITCH_SECONDS = 0.001  # how long a fit may keep Python from the answers beside it
-CALLS = 1000  # at once in one host; they wait in its threads, or for one
+CALLS = 10_000  # at once in one host; those that wait hold no thread, and are told to come again before it is full
 
 
 class HostActor:
-    """`Host` in a process of its own. Its questions wait in threads; the actor itself never blocks."""
+    """`Host` in a process of its own; the actor itself never blocks."""
 
     def __init__(self, url: str, settings: HostSettings) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._host = Host(Journal(url, shared=True), settings)
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ask")
+        self._asking = Asking(self._host)
 
-    async def ask(self, question: str, *args: Any) -> Any:
-        assert question in QUESTIONS
-        call = functools.partial(getattr(self._host, question), *args)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+    async def ask(self, question: str, allocation: str, *args: Any) -> Any:
+        return await self._asking.ask(question, allocation, *args)
 
     async def stats(self) -> dict[str, float]:
         return self._host.stats()
 
     async def ready(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._host.ready)
+        await self._asking.ready()
 
     async def pid(self) -> int:
         """The process, for tests that kill it."""

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from service.hosting.asking import Asking
 from service.hosting.errors import NotAnswered
 from service.hosting.host import Host
-
-THREADS = 128  # questions at once; most of them wait, for the disk or for a fit
-QUESTIONS = frozenset({"create", "report", "set_mode", "set_domains", "rewind", "archive"})
 
 
 class Gateway(Protocol):
@@ -37,23 +33,19 @@ class LocalGateway:
     """A host in this process."""
 
     def __init__(self, host: Host) -> None:
-        self._host = host
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ask")
+        self._host, self._asking = host, Asking(host)
 
     async def ask(self, question: str, allocation: str, *args: Any, timeout: float) -> Any:
-        assert question in QUESTIONS
-        call = functools.partial(getattr(self._host, question), allocation, *args)
-        return await within(timeout, asyncio.get_running_loop().run_in_executor(self._pool, call))
+        return await within(timeout, self._asking.ask(question, allocation, *args))
 
     async def stats(self) -> list[dict[str, float]]:
         return [self._host.stats()]
 
     async def ready(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._host.ready)
+        await self._asking.ready()
 
     def close(self) -> None:
-        self._host.close()
-        self._pool.shutdown()
+        self._asking.close()
 
 
 async def within(seconds: float, asked: Any) -> Any:

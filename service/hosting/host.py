@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from policies import BadReport, BadSetup, Decision, Domain, LossReport
 from policies.records import OtherDraws
 from service.hosting.errors import Refused
-from service.hosting.fits import FitQueue
+from service.hosting.fits import MOST_WAITING, FitNeeded, FitQueue
 from service.hosting.seats import Seats
 from service.journal import Journal, StoreLost
 from service.owner import Owner, Schedules
@@ -32,12 +32,24 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class HostSettings:
-    """owners: kept in memory (30 kB each without laws, 250 kB with those of four domains). fits: at a time.
-    patience: seconds a lost store is waited for.
+    """Limits of one host.
+
+    Parameters
+    ----------
+    owners:
+        Kept in memory (30 kB each without laws, 250 kB with those of four domains).
+    fits, long_fits:
+        Short and long fits at a time; see `fits.py`.
+    waiting:
+        Fits of one project that may wait.
+    patience:
+        Seconds a lost store is waited for.
     """
 
     owners: int = 1000
     fits: int = 1
+    long_fits: int = 1
+    waiting: int = MOST_WAITING
     patience: float = 5.0
 
 
@@ -46,8 +58,8 @@ class Host:
 
     def __init__(self, journal: Journal, settings: HostSettings | None = None) -> None:
         self._journal, self.settings = journal, settings or HostSettings()
-        self._fits = FitQueue(self.settings.fits)
-        self._seats = Seats(journal, self._fits, self.settings.owners)
+        self.fits = FitQueue(self.settings.fits, self.settings.long_fits, self.settings.waiting)
+        self._seats = Seats(journal, self.fits, self.settings.owners)
         self._schedules = Schedules(journal)
 
     # -- what the service asks; arguments and answers are plain JSON
@@ -62,15 +74,21 @@ class Host:
         decision = dataclasses.replace(decision, replayed=not fresh)
         return {**self._answer(allocation, decision), "fresh": fresh}
 
-    def report(self, allocation: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Take the reports in order; answers with what follows from the last. Raises `Refused`."""
+    def report(self, allocation: str, reports: Sequence[Mapping[str, Any]], *, begin: int = 0) -> dict[str, Any]:
+        """Take the reports in order; answers with what follows from the last. Raises `Refused`.
+
+        Those before `begin` were taken when it was asked the time before.
+        """
         decision, position = None, 0
-        for index, body in enumerate(reports):
+        for index, body in enumerate(reports[begin:], begin):
             try:
                 report = LossReport.from_dict(body)
                 decision, position = self._decide(allocation, report), report.position
             except BadReport as error:
                 raise Refused(index, str(error), isinstance(error, OtherDraws)) from error
+            except FitNeeded as need:
+                need.done = index
+                raise
         if decision is None:
             raise Refused(0, "no report was sent; send at least one", False)
         return {**self._answer(allocation, decision), "position": position}
@@ -112,14 +130,14 @@ class Host:
 
     def stats(self) -> dict[str, float]:
         """How busy the host is."""
-        return {"owners": len(self._seats), "waiting": self._fits.waiting, "fits": self._fits.done}
+        return {"owners": len(self._seats), "waiting": self.fits.waiting, "fits": self.fits.done}
 
     def ready(self) -> None:
         """Raises `StoreLost` where the store does not answer."""
         self._journal.count()
 
     def close(self) -> None:
-        self._fits.close()
+        self.fits.close()
 
     # -- inside
 

@@ -8,15 +8,22 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from service.hosting.errors import Busy
+from service.hosting.fits import Claim, FitQueue
 from service.journal import Journal
 from service.owner import Owner
-from service.owner.owner import Fitting
 
+T = TypeVar("T")
 WAITING = 16  # questions on one allocation that may wait for each other
+
+
+def too_many(waiting: int) -> str:
+    """What one more is told."""
+    return f"{waiting} requests on this allocation are waiting already; send one at a time"
 
 
 @dataclasses.dataclass
@@ -26,11 +33,22 @@ class _Seat:
     users: int = 0
 
 
+@dataclasses.dataclass(frozen=True)
+class _Fitting:
+    """The `fitting` of one owner."""
+
+    fits: FitQueue
+    claim: Callable[[], Claim]
+
+    def __call__(self, fit: Callable[[], T], /) -> T:
+        return self.fits.run(self.claim(), fit)
+
+
 class Seats:
     """At most `kept` owners, and those that are at work."""
 
-    def __init__(self, journal: Journal, fitting: Fitting, kept: int) -> None:
-        self._journal, self._fitting, self._kept = journal, fitting, kept
+    def __init__(self, journal: Journal, fits: FitQueue, kept: int) -> None:
+        self._journal, self._fits, self._kept = journal, fits, kept
         self._seats: OrderedDict[str, _Seat] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -49,7 +67,7 @@ class Seats:
         try:
             with seat.opening:
                 if seat.owner is None:
-                    owner = Owner(self._journal, allocation, fitting=self._fitting)
+                    owner = Owner(self._journal, allocation, fitting=self._fitting(allocation))
                     owner.start()
                     seat.owner = owner
                 found = seat.owner
@@ -64,12 +82,21 @@ class Seats:
             if seat is not None and owner is not None and seat.owner is owner:
                 seat.owner = None
 
+    def _fitting(self, allocation: str) -> _Fitting:
+        """Has the owner's fits take their turns; who it is for is read when there is one, which costs far more."""
+
+        def claim() -> Claim:
+            entry = self._journal.entry(allocation)
+            return Claim(entry.project or "", allocation, len(entry.spec["domains"]))
+
+        return _Fitting(self._fits, claim)
+
     def _take(self, allocation: str) -> _Seat:
         with self._lock:
             seat = self._seats.setdefault(allocation, _Seat())
             self._seats.move_to_end(allocation)
             if seat.users >= WAITING:
-                raise Busy(f"{seat.users} requests on this allocation are waiting already; send one at a time")
+                raise Busy(too_many(seat.users))
             seat.users += 1
             return seat
 

@@ -26,6 +26,9 @@ class Arguments(Strict):
     max_body: PositiveInt = Settings.max_body
     rate: PositiveFloat = Settings.rate
     allocations: PositiveInt = Settings.allocations
+    domains: PositiveInt = Settings.domains
+    behind_proxy: bool = False
+    proxies: tuple[str, ...] = Settings.proxies
 
 
 def application(args: Arguments) -> serve.Application:
@@ -33,5 +36,5 @@ def application(args: Arguments) -> serve.Application:
     url = settled_store(os.environ.get(STORE_VARIABLE))
     if is_sqlite(url):
         raise BadConfig(f"{STORE_VARIABLE} is not set to a PostgreSQL URL on this node; a cluster's service needs one")
-    settings = Settings(max_body=args.max_body, rate=args.rate, allocations=args.allocations)
+    settings = Settings(**args.model_dump(exclude={"shards", "replicas"}))
     return behind_proxy(Hosts(url, args.shards), settings, args.replicas)

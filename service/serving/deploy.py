@@ -54,7 +54,8 @@ def deploy(hosts: Hosts, settings: Settings, replicas: int, where: Where) -> Non
     clear()
     if where.here:
         serve.start(proxy_location="Disabled", logging_config=_QUIET)
-        door = _deployment(Door, replicas, where.node).bind(builder(hosts, settings), where.host, where.port)
+        build = builder(hosts, settings)
+        door = _deployment(Door, replicas, where.node).bind(build, where.host, where.port, settings)
         serve.run(door, name=APPLICATION, route_prefix=None)
         return
     http = {"host": where.host, "port": where.port}

@@ -10,31 +10,49 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
-AT_ONCE = 1000  # connections of one replica; those beyond are told to come again (503)
-KEEP_SECONDS = 15  # an idle connection; clients of ours give theirs up sooner
+from service.api.forwarded import Forwarded
+from service.api.settings import Settings
+from service.serving.connections import Crowd, Limits
+from service.serving.protocol import TimedProtocol
+
 START_SECONDS = 30
 END_SECONDS = 10
 
 
 class Door:
-    """Answers HTTP at `host` and `port` with the application that `build` makes, until it is deleted."""
+    """Answers HTTP at `host` and `port` with the application that `build` makes, until it is deleted.
 
-    def __init__(self, build: Callable[[], ASGIApp], host: str, port: int) -> None:
+    `settings` say how many connections there may be, `limits` also how long each is waited for.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], ASGIApp],
+        host: str,
+        port: int,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        settings = settings or Settings()
         listening = [shared_socket(host, port)]
+        self.crowd = Crowd(limits or Limits.of(settings), Forwarded(settings.behind_proxy, settings.proxies))
+        protocol: Any = partial(TimedProtocol, self.crowd)  # h11: it refuses heads beyond 64 kB
         self._server = uvicorn.Server(
             uvicorn.Config(
                 build(),
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                http="h11",  # it refuses heads beyond 64 kB; httptools would take in anything
+                http=protocol,
                 ws="none",
-                timeout_keep_alive=KEEP_SECONDS,
-                limit_concurrency=AT_ONCE,
+                proxy_headers=False,  # by default uvicorn believes X-Forwarded-For and -Proto of anybody on loopback
+                timeout_keep_alive=round(self.crowd.limits.idle),
                 timeout_graceful_shutdown=END_SECONDS,
             )
         )

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+from starlette.concurrency import run_in_threadpool
 
 from service.api.paging import page as paged
 from service.api.paging import read_cursor
@@ -42,19 +43,17 @@ def home(call: Visitor, cursor: str | None = None, archived: bool = False) -> HT
 
 
 @router.get("/allocations/{id}")
-def allocation(id: str, call: Visitor) -> HTMLResponse:
+async def allocation(id: str, call: Visitor) -> HTMLResponse:
     """Where one allocation stands and what it has learnt."""
-    entry = call.entry(id)
-    with call.service.thinking():
-        return allocation_page(call.service.journal, entry, call.service.settings, time.time())
+    entry = await run_in_threadpool(call.entry, id)
+    return await call.think(lambda: allocation_page(call.service.journal, entry, call.service.settings, time.time()))
 
 
 @router.get("/allocations/{id}/report")
-def report(id: str, call: Visitor) -> HTMLResponse:
+async def report(id: str, call: Visitor) -> HTMLResponse:
     """What `/v1/allocations/{id}/report` answers to a program, for somebody with a browser."""
-    entry = call.entry(id)
-    with call.service.thinking():
-        text = report_page(call.service.journal, id, title=entry.name)
+    entry = await run_in_threadpool(call.entry, id)
+    text = await call.think(lambda: report_page(call.service.journal, id, title=entry.name))
     return HTMLResponse(text.encode("utf-8", "replace"), headers={**HEADERS, **SANDBOXED})
 
 

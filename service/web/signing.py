@@ -16,7 +16,7 @@ from service.tokens import Token
 from service.tokens.sessions import LIFE
 from service.web.errors import PageRoute
 from service.web.frame import bar, page, render
-from service.web.origin import check_origin, is_secure
+from service.web.origin import check_origin
 from service.web.visitor import HOME, known_page
 
 router = APIRouter(route_class=PageRoute)
@@ -31,17 +31,21 @@ async def form(to: str = HOME) -> HTMLResponse:
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
-    """A token for a session. An old session of this browser ends."""
+    """A token for a session. An old session of this browser ends.
+
+    Only what fails is counted against its address: somebody who guesses there keeps nobody else out.
+    """
     service: Service = request.app.state.service
-    check_origin(request, service.settings)
+    check_origin(request, service.forwarded)
     sent = _fields(await request.body())
     to = known_page(sent.get("to", HOME))
     token = await run_in_threadpool(service.vault.check, sent.get("token", "").strip())
     if token is None:
+        service.strangers.check(service.forwarded.client(request.scope))
         return _form(to, "This token is not valid: it was mistyped, has been revoked or has expired.", 401)
     value = await run_in_threadpool(_begin, service, token, request.cookies.get(COOKIE, ""))
     answer = RedirectResponse(to, 303)
-    secure = is_secure(request, service.settings)
+    secure = service.forwarded.is_secure(request.scope)
     answer.set_cookie(COOKIE, value, LIFE, path="/", secure=secure, httponly=True, samesite="strict")
     return answer
 
@@ -50,7 +54,7 @@ async def sign_in(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     """The session opens nothing any more, wherever its cookie went."""
     service: Service = request.app.state.service
-    check_origin(request, service.settings)
+    check_origin(request, service.forwarded)
     await run_in_threadpool(service.sessions.end, request.cookies.get(COOKIE, ""))
     answer = RedirectResponse("/sign-in", 303)
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
