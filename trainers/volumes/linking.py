@@ -14,7 +14,7 @@ from typing import Protocol
 from trainers.config.data import DomainConfig
 from trainers.volumes.dicom import read_patient
 from trainers.volumes.errors import BadData
-from trainers.volumes.inspection import Finding, Frame
+from trainers.volumes.inspection import Finding
 from trainers.volumes.privacy import subject_hash
 from trainers.volumes.records import Problem
 from trainers.volumes.sources import Source
@@ -45,8 +45,6 @@ class Linkable(Protocol):
     def source(self) -> Source: ...
     @property
     def finding(self) -> Finding: ...
-    @property
-    def frame(self) -> Frame: ...
 
 
 class Links:

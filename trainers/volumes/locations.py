@@ -59,19 +59,26 @@ class Exclude:
 
     def __init__(self, patterns: Sequence[str], root: Path) -> None:
         self.counts = dict.fromkeys(patterns, 0)
-        self._root = root
+        self._root = str(root)
 
     def __call__(self, path: Path, base: Path) -> bool:
-        places = [("/", path.as_posix(), base.as_posix())]
-        for above in (self._root, base):
-            if path.is_relative_to(above) and base.is_relative_to(above):
-                places.append(("./", path.relative_to(above).as_posix(), base.relative_to(above).as_posix()))
-        folders = path.relative_to(base).parts[:-1] if path.is_relative_to(base) else ()
+        if not self.counts:
+            return False
+        whole, given = str(path), str(base)
+        below = _below(whole, given)
+        places = [(whole, given)]
+        if _below(given, self._root) is not None:
+            places.append((_below(whole, self._root) or "", _below(given, self._root) or ""))
+        folders = (below or "").split("/")[:-1]
         found = False
         for pattern in self.counts:
             bare = pattern.removeprefix("./").rstrip("/")
             named = path.name == bare or bare in folders or fnmatch.fnmatch(path.name, bare)
-            if named or any(_within(bare, *place) for place in places):
+            if (
+                named
+                or (below is not None and _means(bare, below, ""))
+                or any(_means(bare, *place) for place in places)
+            ):
                 self.counts[pattern] += 1
                 found = True
         return found
@@ -81,9 +88,17 @@ class Exclude:
         return [pattern for pattern, count in self.counts.items() if not count]
 
 
-def _within(pattern: str, start: str, text: str, given: str) -> bool:
+def _below(path: str, folder: str) -> str | None:
+    """The path relative to the folder; None where it does not lie there."""
+    if path == folder:
+        return "."
+    start = folder.rstrip("/") + "/"
+    return path[len(start) :] if path.startswith(start) else None
+
+
+def _means(pattern: str, text: str, given: str) -> bool:
     """Whether a pattern means a path for what lies below the folder given, not for that folder's own name."""
     if text == pattern or text.startswith(f"{pattern}/"):
         return not f"{given}/".startswith(f"{pattern}/")
-    texts = (text, f"./{text}") if start == "./" else (text,)
-    return any(fnmatch.fnmatch(t, pattern) for t in texts) and not fnmatch.fnmatch(f"{given}/", pattern)
+    matched = fnmatch.fnmatch(text, pattern) or (text[:1] != "/" and fnmatch.fnmatch(f"./{text}", pattern))
+    return matched and not fnmatch.fnmatch(f"{given}/", pattern)

@@ -35,7 +35,7 @@ from trainers.volumes.split import Split, Wish, split_subjects
 Progress = Callable[[int, int, str], None]
 
 MOST_VOXELS = 2**30
-FOLLOWED = "(held out)"
+FOLLOWED = "(held out elsewhere)"
 
 
 @dataclasses.dataclass(frozen=True)

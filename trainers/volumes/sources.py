@@ -195,15 +195,16 @@ def _once(sources: list[Source]) -> tuple[list[Source], list[Source]]:
     kept: list[Source] = []
     others: list[Source] = []
     for group in groups.values():
+        if len(group) == 1:
+            kept += group
+            continue
         group.sort(key=lambda s: (s.rule != "csv", _is_link(s)))
         first = group[0]
         names = {s.path: s for s in reversed(group) if s.path != first.path}
-        if len(group) > 1:
-            held = True if any(s.held_out for s in group) else first.held_out
-            equal = names.values() if first.rule == "csv" or _is_link(first) else ()
-            also = tuple(s.person for s in equal if s.rule == first.rule)
-            first = dataclasses.replace(first, held_out=held, also=also)
-        kept.append(first)
+        held = True if any(s.held_out for s in group) else first.held_out
+        equal = names.values() if first.rule == "csv" or _is_link(first) else ()
+        also = tuple(s.person for s in equal if s.rule == first.rule)
+        kept.append(dataclasses.replace(first, held_out=held, also=also))
         others += names.values()
     return sorted(kept, key=lambda s: s.path), sorted(others, key=lambda s: s.path)
 

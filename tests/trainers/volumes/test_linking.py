@@ -102,9 +102,9 @@ def test_a_table_that_holds_out_and_a_table_that_does_not(small, config, tmp_pat
         (tmp_path / f"{domain}.csv").write_text("\n".join(["path,subject,held_out", *rows]))
     found = scan(config({"a": {"path": "a.csv"}, "b": {"path": "b.csv"}}))
     assert held(found) == {"a": ["p0", "p1"], "b": ["p0", "p1"]}
-    assert "since 'b' holds them out" in said(found, "a", "held out").cause
-    assert "'p1'" in said(found, "a", "held out").line(local=True)
-    assert "p1" not in said(found, "a", "held out").line()
+    assert "since 'b' holds them out" in said(found, "a", "held out elsewhere").cause
+    assert "'p1'" in said(found, "a", "held out elsewhere").line(local=True)
+    assert "p1" not in said(found, "a", "held out elsewhere").line()
 
 
 def test_a_list_joins_what_a_table_marks(small, config, tmp_path):
@@ -121,7 +121,7 @@ def test_sequences_of_one_person_are_one_subject(small, config):
     assert found.domains["mr"].subjects == 3
     assert set(map(tuple, held(found).values())) == {("00002",)}
     assert not found.both
-    assert not found.problems or {p.file for p in found.problems} == {"(held out)"}
+    assert not found.problems or {p.file for p in found.problems} == {"(held out elsewhere)"}
     by_file = scan(config({"mr": {"held_out": ["00002_t1c"]}}))
     assert held(by_file)["mr"] == ["00002"]
 
