@@ -30,6 +30,7 @@ LABEL_FILE = re.compile(
 )
 BIDS = re.compile(r"(?:^|[/_])(sub-[^\W_]+(?:[-+][^\W_]+)*)", re.IGNORECASE)
 CHANNEL = re.compile(r"(.+)_(\d{4})")
+MOST_SIBLINGS = 50  # folders beside one that may hold labels which are looked into
 MOST_CHANNELS = 16  # in one case; longer rows of four digits number cases, not channels
 _STRUCTURE = """
 images image imgs img volumes volume scans data raw rawdata sourcedata source nii niftis dcm train training trainset
@@ -115,7 +116,8 @@ def forget() -> None:
 
 def _folder(path: Path, base: Path) -> Identity | None:
     for name in path.relative_to(base).parts[:-1]:
-        if name.casefold() not in STRUCTURE and not is_sequence(name) and not is_nobody(name, zero=False):
+        structure = name.casefold() in STRUCTURE or is_sequence(name) or LABELS.fullmatch(name)
+        if not structure and not is_nobody(name, zero=False):
             return Identity(name, without_sequence(name), "folder")
     return None
 
@@ -131,7 +133,10 @@ def _name(path: Path) -> Identity:
 
 
 def label_folder(folder: Path) -> bool:
-    """Whether a folder holds the labels of the images beside it, in a folder or in files of their own."""
+    """Whether a folder holds the labels of the images beside it.
+
+    These lie in a folder named so, in files of their own, or in a folder that has a file of the same name.
+    """
     if not LABELS.fullmatch(folder.name):
         return False
     try:
@@ -140,7 +145,10 @@ def label_folder(folder: Path) -> bool:
         return False
     folders = [entry.name for entry in beside if entry.is_dir()]
     files = [entry.name for entry in beside if not entry.is_dir()]
-    return any(map(IMAGES.fullmatch, folders)) or any(format_of(n) or is_dicom_name(n) for n in files)
+    if any(map(IMAGES.fullmatch, folders)) or any(format_of(n) or is_dicom_name(n) for n in files):
+        return True
+    others = [folder.with_name(name) for name in sorted(folders)[:MOST_SIBLINGS] if not LABELS.fullmatch(name)]
+    return any(_stems(folder) & _stems(other) for other in others)
 
 
 def looks_like_label(path: Path, base: Path) -> bool:
