@@ -22,7 +22,8 @@ LABELS = re.compile(
     r"(labels?|masks?|segs?|segmentations?|annotations?|gt|ground_?truths?|gt_segmentations|labels(tr|ts|te|va|val)\w*)",
     re.IGNORECASE,
 )
-LABEL_FOLDER = re.compile(rf"(.*[-_ ])?{LABELS.pattern}|derivatives|(pred|infer)(iction)?s?(tr|ts)?", re.IGNORECASE)
+LABEL_FOLDER = re.compile(rf"(.*[-_ ])?{LABELS.pattern}", re.IGNORECASE)
+DERIVED = re.compile(r"derivatives|(pred|infer)(iction)?s?(tr|ts)?", re.IGNORECASE)
 LABEL_FILE = re.compile(
     r"(.*[-_. ])?"
     r"(segs?|dseg|probseg|segmentations?|masks?|msk|labels?|lbl|labelmaps?|rois?|gt|truth|aseg|aparc\S*|ribbon)",
@@ -152,6 +153,14 @@ def label_folder(folder: Path) -> bool:
 
 
 def looks_like_label(path: Path, base: Path) -> bool:
-    """Whether the names of a volume's file or folders are those that label maps have."""
+    """Whether the name of a volume's file, or of a folder that it lies in, is one that label maps have.
+
+    Of the folder that the user gave only what lies beside it tells: it may be called after a task.
+    """
     inside = path.relative_to(base).parts[:-1] if path.is_relative_to(base) else ()
-    return bool(LABEL_FILE.fullmatch(stem(path))) or any(LABEL_FOLDER.fullmatch(name) for name in (base.name, *inside))
+    return (
+        bool(LABEL_FILE.fullmatch(stem(path)))
+        or any(LABELS.fullmatch(name) or DERIVED.fullmatch(name) for name in inside)
+        or any(LABEL_FOLDER.fullmatch(name) for name in inside[-1:])
+        or label_folder(base)
+    )

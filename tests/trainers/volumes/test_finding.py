@@ -307,6 +307,12 @@ def test_names_of_label_maps_are_warned_of(touch, look):
     )
 
 
+def test_a_folder_called_after_a_task_is_no_label_folder(touch, look):
+    touch("brain_segmentation/imagesTr/a.nii", "brain_segmentation/imagesTr/b.nii", "masks/a.nii", "masks/p1/b.nii")
+    for path in ("brain_segmentation", ".", "masks"):
+        assert sum(s.like_label for s in look(path).sources) == {".": 2}.get(path, 0)
+
+
 @pytest.mark.parametrize(
     "pattern", ["*_seg*", "labels/*", "d/labels/*", "labels", "labels/", "./d/labels/*", "*/labels/*"]
 )
