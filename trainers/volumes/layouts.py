@@ -16,7 +16,9 @@ from pathlib import Path
 from trainers.volumes.endings import format_of, is_dicom_name, stem
 from trainers.volumes.subjects import SEQUENCES, is_nobody, is_sequence, without_sequence
 
-NNUNET_IMAGES = re.compile(r"images(tr|ts|te|va|val)", re.IGNORECASE)
+NNUNET_NNUNET_LABELS = re.compile(r"labels(tr|ts|te|va|val)\w*", re.IGNORECASE)
+IMAGES = re.compile(r"images(tr|ts|te|va|val)", re.IGNORECASE)
+NNUNET_LABELS = re.compile(r"labels(tr|ts|te|va|val)\w*", re.IGNORECASE)
 IMAGES = re.compile(r"(images?|imgs?|volumes?|scans?)(tr|ts|te|va|val)?", re.IGNORECASE)
 LABELS = re.compile(
     r"(labels?|masks?|segs?|segmentations?|annotations?|gt|ground_?truths?|gt_segmentations|labels(tr|ts|te|va|val)\w*)",
@@ -163,4 +165,5 @@ def looks_like_label(path: Path, base: Path) -> bool:
         or any(LABELS.fullmatch(name) or DERIVED.fullmatch(name) for name in inside)
         or any(LABEL_FOLDER.fullmatch(name) for name in inside[-1:])
         or label_folder(base)
+        or bool(NNUNET_LABELS.fullmatch(base.name))
     )

@@ -285,7 +285,8 @@ def test_the_whole_decathlon_folder(touch, look):
 
 def test_a_label_folder_that_is_named_is_read_with_a_warning(touch, look):
     touch("d/imagesTr/a.nii", "d/labelsTr/a.nii")
-    for path in ("d/labelsTr", "d/labelsTr/*.nii"):
+    touch("alone/labelsTs/a.nii")
+    for path in ("d/labelsTr", "d/labelsTr/*.nii", "alone/labelsTs"):
         found = look(path)
         assert [s.like_label for s in found.sources] == [True]
         assert "add them to exclude" in warning(found, "label names").cause
