@@ -201,7 +201,7 @@ def _expanded(pattern: str) -> list[Path]:
 def _all_below(top: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """Everything below a folder that is not hidden, and the folder itself, with its names from there."""
     seen: set[str] = set()
-    folders = deque([(top, ())])
+    folders: deque[tuple[Path, tuple[str, ...]]] = deque([(top, ())])
     links: deque[tuple[Path, tuple[str, ...]]] = deque()
     while folders or links:
         folder, names = folders.popleft() if folders else links.popleft()

@@ -16,8 +16,7 @@ from pathlib import Path
 from trainers.volumes.endings import format_of, is_dicom_name, stem
 from trainers.volumes.subjects import SEQUENCES, is_nobody, is_sequence, without_sequence
 
-NNUNET_NNUNET_LABELS = re.compile(r"labels(tr|ts|te|va|val)\w*", re.IGNORECASE)
-IMAGES = re.compile(r"images(tr|ts|te|va|val)", re.IGNORECASE)
+NNUNET_IMAGES = re.compile(r"images(tr|ts|te|va|val)", re.IGNORECASE)
 NNUNET_LABELS = re.compile(r"labels(tr|ts|te|va|val)\w*", re.IGNORECASE)
 IMAGES = re.compile(r"(images?|imgs?|volumes?|scans?)(tr|ts|te|va|val)?", re.IGNORECASE)
 LABELS = re.compile(
