@@ -9,7 +9,7 @@ from trainers.volumes.preparation import prepare, volumes_used
 from trainers.volumes.recipe import preprocess, recipe_of
 from trainers.volumes.records import HeldOutCrop, PreparedData, PreparedDomain, PreparedVolume, Problem
 from trainers.volumes.scanning import Scan, scan, summary
-from trainers.volumes.table import renderables
+from trainers.volumes.table import finding_lines, renderables
 
 __all__ = [
     "BadData",
@@ -21,6 +21,7 @@ __all__ = [
     "Problem",
     "Scan",
     "VolumeUnreadable",
+    "finding_lines",
     "prepare",
     "preprocess",
     "read_crop",

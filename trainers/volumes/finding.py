@@ -6,8 +6,10 @@ that is no link wins. Nothing is opened but regular files.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
+import fnmatch
 import glob
 import os
 import stat
@@ -186,11 +188,53 @@ def single(path: Path) -> Volume:
     return Volume(path, "dicom" if is_dicom(path) else format_of(path.name), (path,))
 
 
+def _expanded(pattern: str) -> list[Path]:
+    """What `glob` would give, in order, but `**` enters no folder twice, so that links in a circle end."""
+    parts = pattern.split("/")
+    if "**" not in parts:
+        return sorted(map(Path, glob.glob(pattern)))
+    number = parts.index("**")
+    tops = map(Path, glob.glob("/".join(parts[:number]) or "/"))
+    return sorted({path for top in tops for path, below in _all_below(top) if _fits(below, parts[number:])})
+
+
+def _all_below(top: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Everything below a folder that is not hidden, and the folder itself, with its names from there."""
+    seen: set[str] = set()
+    folders: deque[tuple[Path, tuple[str, ...]]] = deque([(top, ())])
+    links: deque[tuple[Path, tuple[str, ...]]] = deque()
+    while folders or links:
+        folder, names = folders.popleft() if folders else links.popleft()
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        yield folder, names
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                below = (folder / entry.name, (*names, entry.name))
+                if hidden(entry.name):
+                    continue
+                if _is_folder(entry):
+                    (links if entry.is_symlink() else folders).append(below)
+                else:
+                    yield below
+
+
+def _fits(names: tuple[str, ...], patterns: list[str]) -> bool:
+    """Whether names of folders and a file fit the parts of a pattern, `**` standing for any number of folders."""
+    if not patterns or (not names and patterns[0] != "**"):
+        return not names and not patterns
+    if patterns[0] == "**":
+        return _fits(names, patterns[1:]) or (bool(names) and _fits(names[1:], patterns))
+    return fnmatch.fnmatchcase(names[0], patterns[0]) and _fits(names[1:], patterns[1:])
+
+
 def matches(pattern: str, base: Path, search: Search) -> Iterator[Volume]:
     """Volumes that a pattern for `glob` leads to: files themselves, folders to any depth."""
     files: list[Path] = []
     entered: set[Path] = set()
-    for path in map(Path, sorted(glob.glob(pattern, recursive=True))):
+    for path in _expanded(pattern):
         parts = path.relative_to(base).parts
         inside = [base.joinpath(*parts[:n]) for n in range(1, len(parts) + 1)]
         if any(folder in entered for folder in inside) or any(hidden(folder.name) for folder in inside):

@@ -17,12 +17,14 @@ from trainers.volumes.endings import format_of, is_dicom_name, stem
 from trainers.volumes.subjects import SEQUENCES, is_nobody, is_sequence, without_sequence
 
 NNUNET_IMAGES = re.compile(r"images(tr|ts|te|va|val)", re.IGNORECASE)
+NNUNET_LABELS = re.compile(r"labels(tr|ts|te|va|val)\w*", re.IGNORECASE)
 IMAGES = re.compile(r"(images?|imgs?|volumes?|scans?)(tr|ts|te|va|val)?", re.IGNORECASE)
 LABELS = re.compile(
     r"(labels?|masks?|segs?|segmentations?|annotations?|gt|ground_?truths?|gt_segmentations|labels(tr|ts|te|va|val)\w*)",
     re.IGNORECASE,
 )
-LABEL_FOLDER = re.compile(rf"(.*[-_ ])?{LABELS.pattern}|derivatives|(pred|infer)(iction)?s?(tr|ts)?", re.IGNORECASE)
+LABEL_FOLDER = re.compile(rf"(.*[-_ ])?{LABELS.pattern}", re.IGNORECASE)
+DERIVED = re.compile(r"derivatives|(pred|infer)(iction)?s?(tr|ts)?", re.IGNORECASE)
 LABEL_FILE = re.compile(
     r"(.*[-_. ])?"
     r"(segs?|dseg|probseg|segmentations?|masks?|msk|labels?|lbl|labelmaps?|rois?|gt|truth|aseg|aparc\S*|ribbon)",
@@ -30,6 +32,7 @@ LABEL_FILE = re.compile(
 )
 BIDS = re.compile(r"(?:^|[/_])(sub-[^\W_]+(?:[-+][^\W_]+)*)", re.IGNORECASE)
 CHANNEL = re.compile(r"(.+)_(\d{4})")
+MOST_SIBLINGS = 50  # folders beside one that may hold labels which are looked into
 MOST_CHANNELS = 16  # in one case; longer rows of four digits number cases, not channels
 _STRUCTURE = """
 images image imgs img volumes volume scans data raw rawdata sourcedata source nii niftis dcm train training trainset
@@ -115,7 +118,8 @@ def forget() -> None:
 
 def _folder(path: Path, base: Path) -> Identity | None:
     for name in path.relative_to(base).parts[:-1]:
-        if name.casefold() not in STRUCTURE and not is_sequence(name) and not is_nobody(name, zero=False):
+        structure = name.casefold() in STRUCTURE or is_sequence(name) or LABELS.fullmatch(name)
+        if not structure and not is_nobody(name, zero=False):
             return Identity(name, without_sequence(name), "folder")
     return None
 
@@ -131,7 +135,10 @@ def _name(path: Path) -> Identity:
 
 
 def label_folder(folder: Path) -> bool:
-    """Whether a folder holds the labels of the images beside it, in a folder or in files of their own."""
+    """Whether a folder holds the labels of the images beside it.
+
+    These lie in a folder named so, in files of their own, or in a folder that has a file of the same name.
+    """
     if not LABELS.fullmatch(folder.name):
         return False
     try:
@@ -140,10 +147,22 @@ def label_folder(folder: Path) -> bool:
         return False
     folders = [entry.name for entry in beside if entry.is_dir()]
     files = [entry.name for entry in beside if not entry.is_dir()]
-    return any(map(IMAGES.fullmatch, folders)) or any(format_of(n) or is_dicom_name(n) for n in files)
+    if any(map(IMAGES.fullmatch, folders)) or any(format_of(n) or is_dicom_name(n) for n in files):
+        return True
+    others = [folder.with_name(name) for name in sorted(folders)[:MOST_SIBLINGS] if not LABELS.fullmatch(name)]
+    return any(_stems(folder) & _stems(other) for other in others)
 
 
 def looks_like_label(path: Path, base: Path) -> bool:
-    """Whether the names of a volume's file or folders are those that label maps have."""
+    """Whether the name of a volume's file, or of a folder that it lies in, is one that label maps have.
+
+    Of the folder that the user gave only what lies beside it tells: it may be called after a task.
+    """
     inside = path.relative_to(base).parts[:-1] if path.is_relative_to(base) else ()
-    return bool(LABEL_FILE.fullmatch(stem(path))) or any(LABEL_FOLDER.fullmatch(name) for name in (base.name, *inside))
+    return (
+        bool(LABEL_FILE.fullmatch(stem(path)))
+        or any(LABELS.fullmatch(name) or DERIVED.fullmatch(name) for name in inside)
+        or any(LABEL_FOLDER.fullmatch(name) for name in inside[-1:])
+        or label_folder(base)
+        or bool(NNUNET_LABELS.fullmatch(base.name))
+    )

@@ -88,9 +88,9 @@ class Rule:
     def line(self, *, local: bool = False) -> str:
         """In words; with `local` the examples, which must not leave the machine."""
         shown = f" ({', '.join(self.examples)}{', ...' if self.subjects > len(self.examples) else ''})"
-        people = "1 subject" if self.subjects == 1 else f"{self.subjects} subjects"
         files = "1 volume" if self.volumes == 1 else f"{self.volumes} volumes"
-        return f"{people} in {files} {RULES.get(self.rule, self.rule)}{shown if local and self.examples else ''}"
+        text = f"{_people(self.subjects)} in {files} {RULES.get(self.rule, self.rule)}"
+        return text + shown if local and self.examples else text
 
 
 def rules_of(items: Sequence[Linkable], leaders: Sequence[str]) -> tuple[Rule, ...]:
@@ -148,8 +148,8 @@ def _nobody(name: str, looked: Sequence[tuple[Source, Finding]]) -> Iterator[Pro
         return
     rules = ", ".join(f"{nobody.count(rule)} {RULES.get(rule, rule)}" for rule in sorted(set(nobody)))
     cause = (
-        "ids that stand for nobody (empty, 0, ANONYMOUS, unknown ...) are not used; the subjects are found instead "
-        f"{rules}; check that one person is one of them, or give a CSV or `subject`"
+        "ids that stand for nobody (empty, 0, ANONYMOUS, unknown ...) are not used; the path says who it is instead "
+        f"({rules}); check that each person is one subject, or give a CSV or `subject`"
     )
     yield Problem(name, "(subjects)", f"{len(nobody)} volumes", cause, "warning")
 
@@ -175,7 +175,7 @@ def about_spellings(looked: Mapping[str, Sequence[tuple[Source, Finding]]]) -> d
                 groups[where].append(" = ".join(f"'{text}' of '{names[0]}'" for text, names in spellings.items()))
         for name, group in groups.items():
             local = f"subjects {some(group)}"
-            said[name].append(Problem(name, f"(ids: {kind})", f"{len(group)} subjects", cause, "warning", local))
+            said[name].append(Problem(name, f"(ids: {kind})", _people(len(group)), cause, "warning", local))
     return said
 
 
@@ -199,6 +199,10 @@ def _spelt(looked: Mapping[str, Sequence[tuple[Source, Finding]]], kind: str) ->
 def _way(source: Source, finding: Finding) -> str:
     """What tells two spellings of one id apart. A DICOM patient's id is known by its hash alone."""
     return finding.subject if finding.rule == "dicom" else subject_hash(source.person or source.subject, source.dataset)
+
+
+def _people(count: int) -> str:
+    return "1 subject" if count == 1 else f"{count} subjects"
 
 
 def some(texts: Sequence[str]) -> str:
@@ -236,7 +240,7 @@ def check_named(
         if idle:
             cause = "no volume of these subjects in held_out can be used; mend their files, or take them off the list"
             local = f"held_out {some(idle)}"
-            said[name] = [Problem(name, "(held_out)", f"{len(idle)} subjects", cause, "warning", local)]
+            said[name] = [Problem(name, "(held_out)", _people(len(idle)), cause, "warning", local)]
     return said
 
 
@@ -247,11 +251,12 @@ def _unknown(
     looked: Mapping[str, Sequence[tuple[Source, Finding]]],
 ) -> str:
     known = sorted({shown_id(source, finding) for source, finding in looked[name]})
-    alike = [text for text in known if near(text) == near(subject)]
+    octal = f"{int(subject):o}" if subject.isdecimal() else subject  # YAML reads 010 as 8
+    alike = [text for text in known if near(text) == near(subject)] or [t for t in known if near(t) == near(octal)]
     close = alike or difflib.get_close_matches(subject, known, n=1, cutoff=0.6)
     far = difflib.get_close_matches(subject, known, n=1, cutoff=0.0) or known
     hint = f"did you mean '{close[0]}'?" if close else f"the nearest is '{far[0]}'" if far else "it has no subjects"
-    if subject.isdigit() and close:
+    if subject.isdecimal():
         hint += " (write numbers in quotes: YAML reads 01 as 1, 010 as 8)"
     elsewhere = [
         other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from trainers.config.data import DomainConfig
@@ -262,21 +262,25 @@ def _warnings(
     if labels:
         kinds = ", ".join(sorted({folder.name for folder in labels}))
         cause = f"the label maps of {kinds} are left out: they lie beside the images that they belong to"
-        yield Problem(name, "(label folders)", f"{sum(labels.values())} files", cause, "warning", _some(labels))
+        yield Problem(name, "(label folders)", _files(sum(labels.values())), cause, "warning", _some(labels))
     like = [source for source in sources if source.like_label]
     if like:
         cause = "named like label maps, and used all the same; if they are no images to train on, add them to exclude"
-        yield Problem(name, "(label names)", f"{len(like)} files", cause, "warning", _some(s.path for s in like))
+        yield Problem(name, "(label names)", _files(len(like)), cause, "warning", _some(s.path for s in like))
     if twice:
         cause = "other names of files that are there already (links); each file is used once"
-        yield Problem(name, "(links)", f"{len(twice)} files", cause, "warning", _some(s.path for s in twice))
+        yield Problem(name, "(links)", _files(len(twice)), cause, "warning", _some(s.path for s in twice))
     for pattern in exclude.unused:
         cause = "an exclude pattern matches nothing; mend it (it is held against file names and paths), or take it out"
         yield Problem(name, "(exclude)", "", cause, "warning", f"exclude {pattern!r}")
 
 
-def _some(paths: object) -> str:
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _some(paths: Iterable[Path]) -> str:
     """A few paths for the console."""
-    shown = [str(path) for path in paths]  # type: ignore[attr-defined]
+    shown = [str(path) for path in paths]
     rest = f" and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES else ""
     return ", ".join(shown[:MOST_NAMES]) + rest

@@ -59,7 +59,9 @@ def canonical(text: str) -> str:
 
 def near(text: str) -> str:
     """The form in which equal ids may mean the same person."""
-    bare = canonical(without_sequence(clean(text)))
+    shorter = without_sequence(clean(text))
+    # Without a number what is left may be a study (`spm` of `spm-pet`), not a person.
+    bare = canonical(shorter if any(c.isdigit() for c in shorter) else text)
     words = re.findall(r"[^\W\d_]+|\d+", bare)
     if len(words) > 1 and words[0] in ("sub", "subj", "subject"):
         words = words[1:]

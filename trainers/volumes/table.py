@@ -16,8 +16,7 @@ def renderables(found: Scan) -> list[RenderableType]:
     """A table of domains, then every problem, duplicate and leak with what to do, then the disk needed."""
     body = summary(found)
     parts: list[RenderableType] = [_domains(body["domains"])]
-    parts += [Text(line) for line in subject_lines(found, local=True)]
-    parts += [Text(f"'{name}': {note}") for name, domain in found.domains.items() for note in domain.notes]
+    parts += [Text(line) for line in finding_lines(found, local=True)]
     parts += _listed("Problems", [p.line(local=True) for p in found.problems], "red")
     same = [f"{d.second[1]} of '{d.second[0]}' = {d.first[1]} of '{d.first[0]}'" for d in found.duplicates]
     parts += _listed("Duplicates by voxels (one side of the split, once per domain)", same, "yellow")
@@ -27,9 +26,16 @@ def renderables(found: Scan) -> list[RenderableType]:
     return parts
 
 
-def subject_lines(found: Scan, *, local: bool = False) -> list[str]:
-    """How the subjects of each domain were found; with `local` three of them, who must not leave the machine."""
-    return [f"'{name}': {rule.line(local=local)}" for name, domain in found.domains.items() for rule in domain.rules]
+def finding_lines(found: Scan, *, local: bool = False) -> list[str]:
+    """How the subjects of each domain were found and what was passed over that needs no mending.
+
+    With `local` three subjects of each rule are named: that must not leave the machine.
+    """
+    return [
+        f"'{name}': {line}"
+        for name, domain in found.domains.items()
+        for line in (*(rule.line(local=local) for rule in domain.rules), *domain.notes)
+    ]
 
 
 def _domains(domains: dict[str, dict[str, object]]) -> Table:

@@ -1,5 +1,6 @@
 """Every file is found once, whatever links, signs and systems make of its name; what is passed over is counted."""
 
+import glob
 import os
 import socket
 
@@ -58,6 +59,27 @@ def test_loops_end_and_the_name_that_is_no_link_wins(tmp_path, touch, look):
     assert [(s.path.name, s.person) for s in found.sources if not s.fault] == [("a.nii", "p1"), ("b.nii", "p2")]
     assert [s.path.name for s in found.sources if s.fault] == ["self"]
     assert "links to folders that were seen already: 3" in found.notes
+
+
+@pytest.mark.parametrize("path", ["d", "d/**", "d/**/*.nii", "d/**/deep/*.nii", "**/*.nii"])
+def test_links_in_circles_end_for_patterns_too(tmp_path, touch, names, path):
+    touch("d/p1/deep/a.nii", "d/p2/deep/b.nii")
+    for one in ("p1", "p2"):
+        for two in ("p1", "p2", "."):
+            (tmp_path / "d" / one / f"to_{two.strip('.') or 'all'}").symlink_to(tmp_path / "d" / two)
+            (tmp_path / "d" / one / "deep" / f"up_{two.strip('.') or 'all'}").symlink_to(tmp_path / "d" / two)
+    assert names(path) == ["d/p1/deep/a.nii", "d/p2/deep/b.nii"]
+
+
+PATTERNS = ["d/**/*.nii", "d/**/a.nii", "**/b*/*.nii", "d/**/c/**/*.nii", "d/*/**/*.nii", "d/**/c", "d/**"]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_patterns_for_any_depth_mean_what_they_mean_elsewhere(tmp_path, touch, names, pattern):
+    touch("d/a.nii", "d/b/a.nii", "d/b/c/a.nii", "d/b/c/e/f.nii", "d/.h/a.nii")
+    expected = {tmp_path / found for found in glob.glob(pattern, root_dir=tmp_path, recursive=True)}
+    files = {f for f in tmp_path.rglob("*.nii") if ".h" not in f.parts and ({f, *f.parents} & expected)}
+    assert names(pattern) == sorted(f.relative_to(tmp_path).as_posix() for f in files)
 
 
 def test_one_file_by_two_names_is_used_once(tmp_path, touch, look):
@@ -235,6 +257,8 @@ LAYOUTS = [
     ("Images", "Masks"),
     ("s0001", "s0001/segmentations"),
     ("scans", "ground_truth"),
+    ("ct", "labels"),
+    ("CT_venous", "Segmentations"),
 ]
 
 
@@ -261,7 +285,8 @@ def test_the_whole_decathlon_folder(touch, look):
 
 def test_a_label_folder_that_is_named_is_read_with_a_warning(touch, look):
     touch("d/imagesTr/a.nii", "d/labelsTr/a.nii")
-    for path in ("d/labelsTr", "d/labelsTr/*.nii"):
+    touch("alone/labelsTs/a.nii")
+    for path in ("d/labelsTr", "d/labelsTr/*.nii", "alone/labelsTs"):
         found = look(path)
         assert [s.like_label for s in found.sources] == [True]
         assert "add them to exclude" in warning(found, "label names").cause
@@ -281,6 +306,12 @@ def test_names_of_label_maps_are_warned_of(touch, look):
             exclude=["*_seg*", "*mask.*", "*label.*", "*dseg*", "*aseg*", "derivatives/*", "old_labels"]
         ).sources
     )
+
+
+def test_a_folder_called_after_a_task_is_no_label_folder(touch, look):
+    touch("brain_segmentation/imagesTr/a.nii", "brain_segmentation/imagesTr/b.nii", "masks/a.nii", "masks/p1/b.nii")
+    for path in ("brain_segmentation", ".", "masks"):
+        assert sum(s.like_label for s in look(path).sources) == {".": 2}.get(path, 0)
 
 
 @pytest.mark.parametrize(

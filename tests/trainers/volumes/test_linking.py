@@ -159,8 +159,9 @@ def test_datasets_tell_equal_ids_apart(small, config):
 UNKNOWN = [
     (["sub-00", "sub-1"], r"held_out names 'sub-1', who is none of its 3 subjects; did you mean 'sub-01'\?"),
     ([1], r"names '1', .* did you mean 'sub-01'\? \(write numbers in quotes: YAML reads 01 as 1"),
-    (["sub-0l"], r"names 'sub-0l', .* did you mean 'sub-0[012]'\?"),
-    (["zebra"], r"names 'zebra', .* the nearest is 'sub-0[012]'"),
+    ([8], r"names '8', .* did you mean 'sub-010'\?"),
+    (["sub-0l"], r"names 'sub-0l', .* did you mean 'sub-0[01]'\?"),
+    (["zebra"], r"names 'zebra', .* the nearest is 'sub-0[01]"),
     (["q7"], r"names 'q7', who is none of its 3 subjects; it is in 'b'; the nearest is"),
     (["sub-00", "anonymous"], r"names 'anonymous', who is none"),
 ]
@@ -168,7 +169,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize(("names", "message"), UNKNOWN)
 def test_a_name_that_matches_nobody_is_refused_with_the_nearest(small, config, names, message):
-    small(*(f"a/sub-0{n}/x.nii" for n in range(3)), "b/q7.nii", "b/q8.nii")
+    small(*(f"a/{p}/x.nii" for p in ("sub-00", "sub-01", "sub-010")), "b/q7.nii", "b/q8.nii")
     with pytest.raises(BadData, match=f"domain 'a': held_out {message}|domain 'a': {message}"):
         scan(config({"a": {"held_out": names}, "b": {}}))
 

@@ -59,7 +59,16 @@ def test_spellings_that_may_be_one_id(text):
 
 
 @pytest.mark.parametrize(
-    ("one", "two"), [("P-1-11", "P-11-1"), ("70", "7"), ("7a", "7"), ("sub-7", "sub-77"), ("1-1", "11"), ("s0", "s1")]
+    ("one", "two"),
+    [
+        ("P-1-11", "P-11-1"),
+        ("70", "7"),
+        ("7a", "7"),
+        ("sub-7", "sub-77"),
+        ("1-1", "11"),
+        ("s0", "s1"),
+        ("spm-pet", "spm-spect"),
+    ],
 )
 def test_ids_of_two_people(one, two):
     assert near(one) != near(two)
