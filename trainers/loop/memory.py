@@ -17,29 +17,16 @@ from trainers.config.model import ModelConfig
 from trainers.config.training import TrainConfig
 from trainers.loop.errors import OutOfMemory
 from trainers.loop.job import TrainJob
+from trainers.memory_signs import is_out_of_memory
 
 if TYPE_CHECKING:
     from trainers.loop.comm import Comm
 
-SIGNS = (
-    "out of memory",
-    "can't allocate memory",
-    "Cannot allocate memory",
-    "ALLOC_FAILED",
-    "size calculation overflowed",
-)
 _WORD = ".out-of-memory"
 
 
 class RankOutOfMemory(RuntimeError):
     """One of several ranks ran out of memory: the group is restarted, and stops with the word it has left."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch, CUDA or Python had no memory left."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
-    )
 
 
 def sentence(train: TrainConfig, model: ModelConfig, crop: tuple[int, ...], world: int, device: str) -> str:

@@ -9,6 +9,7 @@ import errno
 from collections.abc import Iterable
 from pathlib import Path
 
+from trainers.memory_signs import is_out_of_memory
 from trainers.volumes.refused import Refused
 
 MESSAGE_LENGTH = 160
@@ -33,7 +34,7 @@ def explain(error: Exception, folders: Iterable[Path], *, secret: bool = False) 
     """`error` as `Refused`, without `folders` in the text; `secret` leaves the library's own words out."""
     if isinstance(error, Refused):
         return error
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return Refused(
             "not enough memory", "it is too large for this machine; use a larger one, or crop the file", passing=True
         )

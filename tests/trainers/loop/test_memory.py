@@ -9,7 +9,8 @@ from trainers.config.model import ModelConfig
 from trainers.config.training import TrainConfig
 from trainers.loop import LocalComm, run
 from trainers.loop.errors import OutOfMemory, RunStopped
-from trainers.loop.memory import RankOutOfMemory, is_out_of_memory, memory_explained, memory_of, sentence, word_of
+from trainers.loop.memory import RankOutOfMemory, memory_explained, memory_of, sentence, word_of
+from trainers.memory_signs import is_out_of_memory
 
 
 class Pair(LocalComm):

@@ -23,6 +23,7 @@ from trainers.volumes.readers import read_header
         (OSError(errno.EMFILE, "Too many open files"), "Too many open files", "ulimit", True),
         (OSError(errno.ELOOP, "Too many levels of symbolic links"), "links", "link", False),
         (MemoryError("Unable to allocate 8 GiB"), "not enough memory", "too large for this machine", True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "not enough memory", "too large", True),
         (ValueError("bad /a/b.nii\nmore"), "ValueError: bad b.nii", DAMAGED, False),
     ],
 )
