@@ -125,7 +125,7 @@ class OwnerAddress:
     `node_id` is set where the store is a file of one machine, so that a restart happens there too.
     """
 
-    url: str
+    url: str = dataclasses.field(repr=False)  # it may hold a password
     allocation: str
     node_id: str | None = None
 

@@ -106,6 +106,11 @@ def expanded(url: str, what: str) -> str:
     return f"{_filled(scheme, url, what)}://{':'.join(parts)}{at}{_filled(place, url, what)}"
 
 
+def is_known(url: str | None) -> bool:
+    """Whether all variables in the URL are set here; a laptop that only estimates need not know a cluster's."""
+    return all(os.environ.get(plain or braced) for plain, braced in _VARIABLE.findall(url or ""))
+
+
 def _credential(part: str, url: str, what: str) -> str:
     if not _VARIABLE.fullmatch(part):
         return part

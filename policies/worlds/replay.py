@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from policies.records import BadSetup, Domain
+from policies.records import BadSetup, Domain, RecordedName
 from policies.worlds import measure, settings
 from policies.worlds.draw import ALPHA, START, Spec, uniform
 from policies.worlds.interpolant import Interpolant, interpolate
@@ -80,7 +80,7 @@ def make_replay(
         float(uniform(rng, START)),
     )
     most = np.minimum(shares_NxK.max(axis=0), 1.0)
-    domains = tuple(Domain(domain, max_share=float(share)) for domain, share in zip(names, most, strict=True))
+    domains = tuple(Domain(RecordedName(name), max_share=float(m)) for name, m in zip(names, most, strict=True))
     weights = dict(targets) if isinstance(targets, Mapping) else dict.fromkeys(targets, 1.0)
     spec = Spec(truth, domains, np.zeros(len(names)), np.ones(M), targets=weights)
     return World(name, len(names), seed=seed, noise=noise, spec=spec)

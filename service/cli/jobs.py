@@ -45,7 +45,7 @@ def watch_start(cluster: Cluster, job: str, seconds: float = START_SECONDS) -> N
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = cluster.find(job)
-        if found.why:
+        if not found.active and found.why:
             raise JobEnded(f"job {job} ended at once: {found.why}")
         if not found.active or (found.status == "RUNNING" and BEGUN in cluster.logs(found)):
             return

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from service.cli.screen import screen
+from service.config.tracking_uri import check_uri
 from service.story.words import plural
 from service.tournament import BadTournament, CellsFailed, read_table, run_tournament
 from service.tournament.order import DOMAINS, FULL, NOISE, SEEDS
@@ -52,6 +53,7 @@ def _judge(asked: Asked) -> None:
     many = asked.many or (FULL["many"] if asked.full and asked.seeds is None else None)
     if asked.many is not None and asked.many < seeds:
         raise BadTournament(f"--many {asked.many}: give at least as many as the {plural(seeds, 'seed')} of the others")
+    _check_tracking(asked.tracking)
     first = asked.first_seed or 0
     judged = range(first, first + (many or seeds))
     done = run_tournament(
@@ -75,6 +77,15 @@ def _judge(asked: Asked) -> None:
             f"{plural(len(done.failed), 'cell')} failed, first {first_lost.entrant} in {first_lost.place.world}: "
             f"{first_lost.error}; the same command tries them again"
         )
+
+
+def _check_tracking(uri: str | None) -> None:
+    """Raise `BadTournament` for what MLflow can never work with; one that fails later only costs the tracking."""
+    try:
+        if uri is not None:
+            check_uri(uri)
+    except ValueError as error:
+        raise BadTournament(f"--tracking: {error}") from None
 
 
 def _command(asked: Asked) -> str:

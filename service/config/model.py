@@ -19,6 +19,7 @@ from trainers.config.data import DataConfig
 from trainers.config.model import ModelConfig
 from trainers.config.training import RayConfig, TrainConfig, check_times, eval_crops_for
 
+LONGEST_EXPERIMENT = 250
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}"
 
 
@@ -76,6 +77,15 @@ class TrackingConfig(Strict):
     experiment: str | None = None
     every_seconds: PositiveFloat = 1.0
     flush_seconds: PositiveFloat = 60.0
+
+    @field_validator("experiment")
+    @classmethod
+    def _check_experiment(cls, value: str | None) -> str | None:
+        if value is not None and not (value.strip() and len(value) <= LONGEST_EXPERIMENT and value.isprintable()):
+            raise ValueError(
+                f"experiment is {value[:40]!r} ({len(value)} characters); give 1 to {LONGEST_EXPERIMENT} printable ones"
+            )
+        return value
 
     @field_validator("uri")
     @classmethod

@@ -34,7 +34,9 @@ class Job:
 
     @property
     def why(self) -> str:
-        """Why it ended badly, in one sentence; empty where it did not."""
+        """Why it ended badly or waits, in one sentence; empty where it does neither."""
+        if self.status == "PENDING":
+            return " ".join(self.message.split())[:LONGEST]
         return "" if self.active or self.status in ("SUCCEEDED", "STOPPED") else cause(self.message, self.exit_code)
 
     @property

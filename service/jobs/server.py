@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from service.jobs.errors import BadJob, JobsUnreachable
 
@@ -27,7 +28,7 @@ def connect(address: str | None) -> Any:
         Where nothing answers.
     """
     url = address or next((os.environ[name] for name in _OVERRIDES if os.environ.get(name)), DEFAULT_ADDRESS)
-    if not url.startswith(("http://", "https://")):
+    if not _is_address(url):
         raise BadJob(f"--address {url}: give the dashboard's address, such as {DEFAULT_ADDRESS}")
     # Set before Ray is imported, and never left to a token file that some other program wrote once.
     os.environ.setdefault("RAY_AUTH_MODE", "token" if any(map(os.environ.get, _TOKENS)) else "disabled")
@@ -39,6 +40,14 @@ def connect(address: str | None) -> Any:
     logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.WARNING)
     with answering(url):
         return JobSubmissionClient(url)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.fragment
+    except ValueError:
+        return False
 
 
 @contextmanager

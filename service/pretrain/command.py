@@ -16,6 +16,7 @@ from service.pretrain.dry_run import dry_run
 from service.pretrain.kept import kept_config
 from service.runs import RunFolder, find_run
 from service.tracking.ready import check_ready
+from service.urls import is_known
 from trainers.volumes import PreparedData
 
 
@@ -43,10 +44,11 @@ def pretrain(request: Request, console: Console) -> None:
     work failed; the last good state is kept.
     """
     config = read(request, console)
+    if not request.dry_run or (is_known(config.store) and is_known(config.tracking.uri)):
+        check_ready(config, RunFolder(config.runs_path / config.name).store(config))
     config.check_model()
     if request.compare is not None:
         comparison.check_policy_name(request.compare, config)
-    check_ready(config, RunFolder(config.runs_path / config.name).store(config))
     if request.dry_run:
         dry_run(config, console)
         return

@@ -11,6 +11,8 @@ from policies import Decision, Interval
 from service.journal import Event, decision_of, report_of
 from service.owner import Spec
 
+LONGEST_KEY = 250  # characters that MLflow takes
+
 
 @dataclasses.dataclass(frozen=True)
 class Point:
@@ -23,10 +25,17 @@ class Point:
 
 
 def points(event: Event, spec: Spec) -> list[Point]:
-    """The points an event stands for; values that were not measured are left out."""
+    """The points an event stands for; values that were not measured are left out.
+
+    So are series of runs from before the rule for names whose own name MLflow would refuse, with all that came along.
+    """
     values = dict(_values(event, spec))
     at_ms, step = round(event.at * 1000), _step(event)
-    return [Point(key, float(value), at_ms, step) for key, value in values.items() if math.isfinite(value)]
+    return [Point(key, float(value), at_ms, step) for key, value in values.items() if _fits(key, value)]
+
+
+def _fits(key: str, value: float) -> bool:
+    return len(key) <= LONGEST_KEY and math.isfinite(value)
 
 
 def _step(event: Event) -> int:

@@ -132,6 +132,12 @@ def test_what_cannot_work_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "tracking.uri is 'file:///x', a folder" in not_ready(tracked(tmp_path, "$IS_SET"))
 
 
+@pytest.mark.parametrize("name", ["", " ", "a" * 251, "a\nb"])
+def test_experiments_have_a_name_that_can_be_shown(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadConfig, match=r"tracking\.experiment: experiment is .* give 1 to 250 printable ones"):
+        config(tmp_path, tracking={"experiment": name})
+
+
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
     found = config(tmp_path)
     check_ready(found, RunFolder(found.runs_path / "run").store(found))

@@ -28,7 +28,7 @@ def test_it_holds_every_module_and_the_configuration(packed: tuple[Path, str]) -
     tracked = subprocess.check_output(["git", "ls-files", "policies", "trainers", "service"], cwd=ROOT, text=True)
     assert {name for name in tracked.split() if name.endswith(".py") and (ROOT / name).is_file()} <= names
     assert {name.split("/")[0] for name in names} == {
-        "policies", "trainers", "service", "config.yaml", f"isthmus-{version.split('+')[0]}.dist-info"
+        "policies", "trainers", "service", "config.yaml", "start.sh", f"isthmus-{version.split('+')[0]}.dist-info"
     }  # fmt: skip
     assert not (ROOT / "build").exists()
 
@@ -42,7 +42,7 @@ def test_unpacked_elsewhere_it_is_what_python_imports_and_an_installed_copy_pack
     venv.create(home, with_pip=False)
     site = next(home.glob("lib/python*/site-packages"))
     with zipfile.ZipFile(archive) as held:
-        held.extractall(site, [name for name in held.namelist() if name != "config.yaml"])
+        held.extractall(site, [name for name in held.namelist() if name not in ("config.yaml", "start.sh")])
     # The package `service.jobs` imports Ray's client, which is not in that environment; what packs needs none of it.
     code = (
         "import sys, types, pathlib\n"

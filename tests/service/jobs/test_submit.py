@@ -39,7 +39,7 @@ def test_paths_start_where_the_cluster_sees_them(tmp_path: Path) -> None:
 def test_the_entrypoint_survives_the_shell(tmp_path: Path) -> None:
     order = Order(tmp_path / "a.yaml", attempts=4, compare="uniform", python="/opt/my env/python")
     assert entrypoint(order) == (
-        "'/opt/my env/python' -m service.jobs.inside config.yaml --attempts 4 --compare uniform"
+        "'/opt/my env/python' -m service.jobs.entry config.yaml --attempts 4 --compare uniform"
     )
 
 

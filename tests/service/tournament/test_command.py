@@ -34,6 +34,7 @@ CELL = CellResult("transfer_law", "hubs", 5, 0, 0.01, -0.3, 0.0, 0.2, -0.4, None
         (["--tuned", "none.json"], "there is no file of tuned options at none.json"),
         (["--tune", "0"], "--tune 0: give at least 1 trial"),
         (["--tune", "3", "--full"], "--tune goes without"),
+        (["--tracking", "file:///x"], "--tracking: uri is 'file:///x', a folder, which MLflow no longer keeps runs in"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_2(tmp_path, arguments, message):

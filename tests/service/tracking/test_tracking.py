@@ -95,6 +95,17 @@ def test_points_of_a_decision_with_a_law() -> None:
     assert {"exponent/ct", "floor/mr", "hub_score/ct", "refit/seconds", "refit/number"} <= set(found)
 
 
+def test_a_series_that_mlflow_would_refuse_does_not_stop_the_others() -> None:
+    """A run from before the rule for names, with a domain of 250 letters."""
+    from service.journal import Event
+
+    long = "b" * 250
+    decision = Decision(100, {"ct": 0.5, long: 0.5}, "refit", refit=3)
+    event = Event(5, "old", 0, True, "decision", 60, decision.to_dict() | {"meta": {"report": 60}}, 9.5, "")
+    spec = Spec((Domain("ct"), Domain.from_dict({"name": long})), 400, 100)
+    assert {point.key for point in points(event, spec)} == {"share/ct", "refit/number"}
+
+
 def test_the_ends_of_a_probe_make_no_point() -> None:
     from service.journal import Event
 
