@@ -114,7 +114,7 @@ class Store:
         return _Transaction(self._writer.begin, "written", self._turn)
 
     def _keep(self, connection: Connection, allocation: str, snapshot: Snapshot, state: str) -> None:
-        values = {"allocation": allocation, "event": snapshot.event, "position": snapshot.position}
+        values: dict[str, Any] = {"allocation": allocation, "event": snapshot.event, "position": snapshot.position}
         values |= packing.columns("state", state)
         size = len(values["packed"] or state)
         before = 0 if size > _LARGE_SNAPSHOT else _KEPT_SNAPSHOTS - 1
