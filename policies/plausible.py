@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from policies.records import BadReport, LossReport
 
+BEYOND = 0.05  # of the position: what the sum of the draws may be beyond it, apart from `slack`
 LATE = 0.1  # of an interval: a batch that is counted on one side of a report and not on the other
 ROUNDED = 0.5  # draws a domain
 DIGITS = 1e-6  # of the position: sums of single precision
@@ -40,7 +41,7 @@ def check_plausible(report: LossReport, before: LossReport | None, left: Mapping
     grown = {name: value - known.get(name, 0.0) for name, value in report.draws.items()}
     total = math.fsum({**known, **report.draws}.values())  # of the domains that left as well
     spare = slack(report, interval)
-    _check_sum(report, total, spare)
+    _check_sum(report, spare)
     _check_growth(report, last, total, math.fsum(grown.values()), spare)
     _check_learnt(report, last, total, math.fsum(grown.values()), spare)
     _check_train_count(report, last, grown, spare)
@@ -69,9 +70,9 @@ def check_losses(report: LossReport) -> None:
                 )
 
 
-def _check_sum(report: LossReport, total: float, spare: float) -> None:
-    position = report.position
-    if total <= position + spare:
+def _check_sum(report: LossReport, spare: float) -> None:
+    position, total = report.position, math.fsum(report.draws.values())
+    if total <= (1 + BEYOND) * position + spare:
         return
     times = _whole(total, position)
     if times is not None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 STEPS = 2**15 - 1  # of an entry of L, on either side of 0
+LEVEL = 1  # of zlib; higher ones gain 6 %
 
 
 def compact(covariance: Array) -> dict[str, str] | None:
@@ -31,7 +32,7 @@ def compact(covariance: Array) -> dict[str, str] | None:
     lower = np.tril_indices(covariance.shape[1])
     steps = np.rint(factor / sds[:, :, None] * STEPS)[:, lower[0], lower[1]].astype("<i2").tobytes()
     planes = steps[0::2] + steps[1::2]  # low bytes, then high ones, which are much alike
-    return {"sds": _text(sds.astype("<f4").tobytes()), "triangles": _text(zlib.compress(planes))}
+    return {"sds": _text(sds.astype("<f4").tobytes()), "triangles": _text(zlib.compress(planes, LEVEL))}
 
 
 def expanded(body: Mapping[str, Any], rows: int, parameters: int) -> Array:

@@ -26,7 +26,10 @@ Id = Annotated[str, Path(json_schema_extra={"pattern": "^a-[0-9a-f]{16}$"}, desc
 
 @router.post("", responses=answers(201, CREATED, 200, 409, writes=True), status_code=201)
 async def create(body: NewAllocation, call: Reporter) -> Answer:
-    """Begin an allocation. The same body again answers 200 with the same id; another body under the name is a 409."""
+    """Begin an allocation. The same body again answers 200 with the same id; another body under the name is a 409.
+
+    Of several at once one answers 201. The name of an archived allocation is a 409.
+    """
     project, id = call.token.project, allocation_id(call.token.project, body.name)
     spec = await run_in_threadpool(_spec, body, call, id)
     most = call.service.settings.allocations

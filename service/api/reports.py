@@ -24,7 +24,8 @@ async def report(id: Id, body: Reports, call: Reporter) -> Answer:
 
     It is given once the decision is on disk. The same position again brings the stored decision back; other
     draws at an answered position are a 409. Where several are sent and one cannot be used, those before it are
-    kept and may be sent again.
+    kept and may be sent again. Counts that cannot be true (draws beyond the position, or only those since the last
+    report) are a 422.
     """
     await run_in_threadpool(call.open_entry, id)
     reports = []

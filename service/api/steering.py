@@ -31,7 +31,10 @@ async def change_domains(id: Id, body: Change, call: Admin) -> Answer:
 
 @router.post("/{id}/mode", responses=answers(200, STATUS, 404, 409, writes=True))
 async def set_mode(id: Id, body: Mode, call: Admin) -> Answer:
-    """`act` on the policy, only take its `advice`, or `pause` it; and shares held by hand. From the next report on."""
+    """`act` on the policy, only take its `advice`, or `pause` it; and shares held by hand.
+
+    From the next report on; pinned shares hold in every mode.
+    """
     entry = await run_in_threadpool(call.open_entry, id)
     found: dict[str, Any] = await call.ask("set_mode", entry.id, body.mode, body.pin)
     return Answer(found | {"allocation": entry.id})

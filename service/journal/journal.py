@@ -110,7 +110,7 @@ class Journal(Catalog):
         `epoch` is no longer the newest, `Archived` where the allocation takes nothing more.
         """
         text = canonical(body)
-        state = None if snapshot is None else canonical(snapshot.state)
+        state = None if snapshot is None else snapshot.canonical
         with self.writing() as connection:
             row = self._locked(connection, allocation, epoch)
             _check_open(row)

@@ -25,11 +25,17 @@ _LARGE_SNAPSHOT = 250_000  # bytes; of such only the newest is kept, and a longe
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """A policy's dump, taken after it had seen every event up to and including `event`."""
+    """A policy's dump, taken after it had seen every event up to and including `event`; `text` is its canonical JSON,
+    where whoever took it has that already."""
 
     event: int
     position: int
     state: Mapping[str, Any]
+    text: str | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def canonical(self) -> str:
+        return canonical(self.state) if self.text is None else self.text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Store:
 
     def save_snapshot(self, allocation: str, snapshot: Snapshot, *, epoch: int) -> None:
         """Keep a policy's dump; older ones than the last few are dropped, since the events can rebuild them."""
-        text = canonical(snapshot.state)
+        text = snapshot.canonical
         with self.writing() as connection:
             self._locked(connection, allocation, epoch)
             self._keep(connection, allocation, snapshot, text)
@@ -108,7 +114,7 @@ class Store:
         return _Transaction(self._writer.begin, "written", self._turn)
 
     def _keep(self, connection: Connection, allocation: str, snapshot: Snapshot, state: str) -> None:
-        values = {"allocation": allocation, "event": snapshot.event, "position": snapshot.position}
+        values: dict[str, Any] = {"allocation": allocation, "event": snapshot.event, "position": snapshot.position}
         values |= packing.columns("state", state)
         size = len(values["packed"] or state)
         before = 0 if size > _LARGE_SNAPSHOT else _KEPT_SNAPSHOTS - 1

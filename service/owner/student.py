@@ -70,11 +70,11 @@ class Student:
         """A dump to keep beside the decision; without one a restart only takes longer."""
         try:
             state = self.policy.dump()
-            canonical(state)
+            text = canonical(state)
         except Exception:
             log.warning("no dump of the policy at %d; a restart replays its reports", position, exc_info=True)
             return None
-        return Snapshot(self.seen, position, state)
+        return Snapshot(self.seen, position, state, text)
 
     def tried(self, position: int, domains: Sequence[Domain]) -> Decision:
         """What a copy of the policy would propose with other domains; raises whatever it raises at them."""

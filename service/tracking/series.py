@@ -116,8 +116,11 @@ def _of_law(decision: Decision) -> Iterator[tuple[str, float]]:
 
 
 def refit_body(number: int, event: Event, report: Event | None) -> dict[str, Any]:
-    """What `refits/<number>.json` holds: losses, law with intervals, decision, reason, and what it took."""
-    decision = {key: value for key, value in event.body.items() if key != "meta"}
+    """What `refits/<number>.json` holds: losses, law with intervals, decision, reason, and what it took.
+
+    The law stands there once, beside the decision, its numbers to six digits: with sixty domains it is the file.
+    """
+    decision = {key: value for key, value in event.body.items() if key not in ("meta", "law")}
     return {
         "number": number,
         "position": event.position,
@@ -125,10 +128,19 @@ def refit_body(number: int, event: Event, report: Event | None) -> dict[str, Any
         "reason": decision["reason"],
         "detail": decision["detail"],
         "weights": decision["weights"],
-        "law": decision["law"],
+        "law": _rounded(event.body["law"]),
         "decision": decision,
         "report": None if report is None else dict(report.body),
         "meta": event.body.get("meta") or {},
         "attempt": event.attempt,
         "journal_digest": event.digest,
     }
+
+
+def _rounded(value: Any) -> Any:
+    """Every number to six significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, Mapping):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    return value
