@@ -8,6 +8,7 @@ Run it as plain_loop.py says. The trainer here is a small stand-in of the same s
 from __future__ import annotations
 
 import argparse
+import logging
 from collections import Counter
 
 import numpy as np
@@ -109,4 +110,6 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("isthmus").setLevel(logging.INFO)  # the page's address, and each new mixture
     main()

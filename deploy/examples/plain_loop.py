@@ -12,6 +12,7 @@ ordinary loop over four domains, which draws them equally.
 from __future__ import annotations
 
 import argparse
+import logging
 
 import torch
 from torch import nn
@@ -92,4 +93,6 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("isthmus").setLevel(logging.INFO)  # the page's address, and each new mixture
     main()

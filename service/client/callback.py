@@ -133,7 +133,7 @@ class MixtureCallback:
     def weights(self) -> dict[str, float]:
         """Shares of the domains this run can draw from, summing to 1."""
         self.start()
-        self._end_step()
+        self.end_step()
         known = {name: self._desk.weights.get(name, 0.0) for name in self.domains}
         total = math.fsum(known.values())
         return {name: share / total if total > 0 else 1.0 / len(known) for name, share in known.items()}
@@ -175,10 +175,19 @@ class MixtureCallback:
         if step_lr is not None:
             self._ledger.add_lr(step_lr)
 
+    def end_step(self) -> None:
+        """A step is over. What reads after `count` says so by itself; a framework's hook may say it, too."""
+        try:
+            self._rounds.end_step()
+        except Exception as error:
+            if self.strict:
+                raise
+            self._notices.warn(error)
+
     @property
     def due(self) -> bool:
         """An interval is full, the budget is reached, or the next step would pass it: evaluate and `report`."""
-        self._end_step()
+        self.end_step()
         return self._rounds.due
 
     @_never_raises
@@ -228,7 +237,7 @@ class MixtureCallback:
     @property
     def position(self) -> int:
         """Draws so far, over all domains and ranks."""
-        self._end_step()
+        self.end_step()
         return self._ledger.position
 
     @property
@@ -326,15 +335,6 @@ class MixtureCallback:
     def _known_targets(self) -> tuple[str, ...]:
         """These, and domains that this run has and the service does not know yet, or no more."""
         return self._targets or tuple(dict.fromkeys((*self._desk.names, *self.domains)))
-
-    def _end_step(self) -> None:
-        """Reading ends a step, and must not raise where nothing may."""
-        try:
-            self._rounds.end_step()
-        except Exception as error:
-            if self.strict:
-                raise
-            self._notices.warn(error)
 
     def _apart(self, call: str) -> bool:
         """Whether this process has no part in the run: it was forked from the one that trains, or loads its data."""

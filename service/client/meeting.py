@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from typing import Any
 
@@ -40,9 +41,9 @@ class Meeting:
         try:
             seen = self._group.gather((place, None if wrong is None else _said(wrong), value))
         except Exception as error:  # gloo says that a peer has gone, or has not come in time, in many ways
-            raise self._part(
-                f"another rank has gone, or does not answer: {' '.join(str(error).split())[:200]}"
-            ) from error
+            # gloo's own words begin with a place in its source and end with guesses.
+            cause = re.sub(r"^\[[^]]*\] *", "", " ".join(str(error).split())).split(". ")[0][:MOST_SHOWN]
+            raise self._part(f"another rank has gone, or does not answer: {cause}") from error
         left = [rank for rank, (there, _, _) in enumerate(seen) if there == LEFT]
         failed = [(rank, cause) for rank, (_, cause, _) in enumerate(seen) if cause is not None]
         if left:

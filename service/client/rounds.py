@@ -15,7 +15,7 @@ from typing import Any
 from service.client.agenda import NEVER, Agenda
 from service.client.cures import REFUSALS
 from service.client.desk import Desk
-from service.client.errors import BadValue, RankFailed, UnknownName, WrongSettings, about
+from service.client.errors import BadValue, RankFailed, RanksApart, UnknownName, WrongSettings, about
 from service.client.evaluation import Reading, joined, report_of
 from service.client.group import Group, find_group
 from service.client.ledger import Ledger
@@ -186,9 +186,18 @@ class Rounds:
     # -- checkpoints and the end
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps, the same on every rank; changes nothing."""
-        mine = {"share": self.ledger.share(), "desk": self.desk.state()}
-        values = self._met().gather(f"state_dict after step {self._steps}", mine)
+        """What a checkpoint keeps, the same on every rank; changes nothing.
+
+        Where a rank has gone a checkpoint is needed all the more: then this one takes the others for its like.
+        """
+        mine, meeting = {"share": self.ledger.share(), "desk": self.desk.state()}, self._met()
+        try:
+            values = meeting.gather(f"state_dict after step {self._steps}", mine)
+        except RanksApart as error:
+            if self._strict:
+                raise
+            self.notices.warn(error)
+            values = [mine] * meeting.size
         merged = self.ledger.merged(value["share"] for value in values)
         desk = {key: values[0]["desk"][key] for key in ("weights", "reason", "pending")}
         return {"version": 1, "counts": merged, "reported": self.ledger.reported, **self.agenda.state(), **desk}

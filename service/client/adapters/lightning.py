@@ -34,6 +34,7 @@ def adapt(mixture: MixtureCallback, loss_key: str, domain_key: Any) -> Any:
                 mixture.count(batch[domain_key])
             for optimizer in list(trainer.optimizers)[:1]:
                 mixture.add_lr(optimizer.param_groups[0]["lr"])
+            mixture.end_step()
 
         def on_validation_end(self, trainer: Any, module: Any) -> None:
             if not trainer.sanity_checking and mixture.due:

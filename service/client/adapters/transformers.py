@@ -47,6 +47,7 @@ def adapt(mixture: MixtureCallback, loss_key: str) -> Any:
             plan = given.get("lr_scheduler")
             if plan is not None and hasattr(plan, "get_last_lr"):
                 mixture.add_lr(plan.get_last_lr()[0])
+            mixture.end_step()
 
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
             keys = self._keys()

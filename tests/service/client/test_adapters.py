@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.client import AllocationClient, MixtureCallback
+from service.client import AllocationClient, MixtureCallback, UnknownName
 from service.client.adapters.base import base_class
 from tests.service.client.scripted import Scripted
 from tests.service.client.test_callback import mixture_at, moving, reports
@@ -23,9 +25,9 @@ def service(weather: Scripted) -> Scripted:
     return weather
 
 
-def callback(service: Scripted) -> MixtureCallback:
+def callback(service: Scripted, *, strict: bool = True) -> MixtureCallback:
     client = AllocationClient(service.url, queue=":memory:")
-    return MixtureCallback("run", ["a", "b"], 1_000, 100, client=client, lag=0, strict=True)
+    return MixtureCallback("run", ["a", "b"], 1_000, 100, client=client, lag=0, strict=strict)
 
 
 class HuggingFace:
@@ -117,6 +119,60 @@ def test_lightning_counts_batches_and_reports_validations(service: Scripted, key
         assert mixture.position == 300
         assert mixture.weights == pytest.approx(mixture_at(300))
         assert resumed.state_key == hooks.state_key
+
+
+def test_hugging_face_names_the_metric_that_is_missing(
+    service: Scripted, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = (
+        r"no metric is named 'eval_a_loss' \(did you mean 'eval_A_loss'\?\); there are epoch, eval_A_loss, eval_B_loss"
+    )
+    for strict in (True, False):
+        mixture = callback(service, strict=strict)
+        run = HuggingFace(mixture, tmp_path)
+        run.losses = {"A": 1.0, "B": 2.0}
+        if strict:
+            with pytest.raises(UnknownName, match=said):
+                run.train(20)
+            assert reports(service) == []
+        else:
+            run.train(20)
+            assert re.search(said, caplog.text)
+            assert [body["eval_loss"] for body in reports(service)] == [{"a": None, "b": None}] * 2
+        mixture.close()
+
+
+def test_lightning_names_the_metric_that_is_missing(service: Scripted, caplog: pytest.LogCaptureFixture) -> None:
+    said = r"no metric is named 'val_loss/a' \(did you mean 'val/loss_a'\?\); there are val/loss_a, val/loss_b"
+    with callback(service) as mixture, pytest.raises(UnknownName, match=said):
+        lightning(mixture, mixture.for_lightning(), 10, "val/loss_{}")
+    assert reports(service) == []
+    with callback(service, strict=False) as mixture:
+        lightning(mixture, mixture.for_lightning(), 30, "val/loss_{}")
+        assert mixture.weights == pytest.approx(mixture_at(300))
+    assert len([record for record in caplog.records if "no metric is named" in record.message]) == 1
+
+
+def test_new_mixtures_stand_in_the_frameworks_own_log(
+    service: Scripted, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with callback(service) as mixture:
+        HuggingFace(mixture, tmp_path).train(10)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"this run is steered; its page is {service.url}/allocations/a-1"
+    assert [line.partition(" (")[0] for line in lines[1:]] == [
+        "mixture from draw 0 on: a 50.0%, b 50.0%",
+        "mixture from draw 100 on: a 20.0%, b 80.0%",
+    ]
+    got: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: got.append(record.getMessage())  # type: ignore[method-assign]
+    with callback(service) as mixture:
+        hooks = mixture.for_lightning()
+        theirs = logging.getLogger(type(hooks).__base__.__module__.partition(".callbacks")[0])
+        monkeypatch.setattr(theirs, "handlers", [handler])
+        lightning(mixture, hooks, 10)
+    assert got == lines
 
 
 def test_frameworks_are_looked_for_only_when_asked() -> None:
