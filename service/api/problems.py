@@ -105,7 +105,8 @@ def _cut(text: str, longest: int) -> str:
 
 def _few(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """As many as fit into an answer of a bounded size."""
-    found, size = [], 0
+    found: list[Mapping[str, Any]] = []
+    size = 0
     for one in errors[:MOST_ERRORS]:
         size += len(json.dumps(one, default=str))
         if found and size > MOST_BYTES:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -17,12 +19,13 @@ from service.api.problems import LONGEST, Trouble, field_error
 from service.api.rates import Buckets
 from service.api.settings import Settings
 from service.api.thinking import Thinking
-from service.hosting import Gateway
+from service.hosting import Busy, Gateway
 from service.journal import Archived, Entry, Journal
 from service.owner import Schedules
 from service.tokens import Sessions, Token, Vault, allows
 
 T = TypeVar("T")
+SHARE_OF_A_PROJECT = 0.4  # of the connections of a process that may wait for its hosts' answers
 _ID = re.compile(r"a-[0-9a-f]{16}", re.ASCII)
 
 
@@ -39,6 +42,20 @@ class Service:
     forwarded: Forwarded
     strangers: Buckets
     thinking: Thinking = dataclasses.field(default_factory=Thinking)
+    _asked: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    @contextmanager
+    def room(self, project: str) -> Iterator[None]:
+        """For a question of `project`: those that wait leave connections for the others. Raises `Busy`."""
+        if self._asked[project] >= self.settings.connections * SHARE_OF_A_PROJECT:
+            raise Busy(f"{self._asked[project]} requests of this project are waiting already; ask again later")
+        self._asked[project] += 1
+        try:
+            yield
+        finally:
+            self._asked[project] -= 1
+            if not self._asked[project]:
+                del self._asked[project]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +97,10 @@ class Call:
         return await self.service.thinking.do(self.token.project, work)
 
     async def ask(self, question: str, allocation: str, *args: Any) -> Any:
-        return await self.service.gateway.ask(question, allocation, *args, timeout=self.service.settings.wait)
+        """The host's answer; raises what it raises, and `Busy` where the project waits for too many already."""
+        service, project = self.service, self.token.project
+        with service.room(project):
+            return await service.gateway.ask(question, allocation, *args, timeout=service.settings.wait)
 
 
 def needs(scope: str) -> Callable[[Request], Any]:

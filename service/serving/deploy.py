@@ -17,7 +17,7 @@ from service.journal import Journal
 from service.serving.door import Door
 
 APPLICATION = "isthmus"
-AT_ONCE = 256  # requests in one replica behind Serve's proxy; most of them wait for the owner of an allocation
+AT_ONCE = 1000  # requests in one replica behind Serve's proxy; most of them wait, and hold no thread
 _QUIET = {"log_level": "WARNING", "enable_access_log": False}
 
 

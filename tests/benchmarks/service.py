@@ -22,7 +22,7 @@ import psutil
 
 from service.journal import Journal
 from service.tokens import Vault
-from tests.benchmarks import service_optuna
+from tests.benchmarks import half_open, service_optuna
 from tests.benchmarks.service_load import Done, Loader, Run, quantile
 from tests.benchmarks.shown import Row, show
 from tests.faults.service.courses import NAMES
@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stores = _stores(asked.store, folder, stack)
         service = stack.enter_context(house(folder, stores[0]))
         rows = asyncio.run(_measure(asked, service, stores[0]))
+        if asked.half_open:
+            with Journal(stores[0]) as journal:
+                token = Vault(journal).create("bench", "read")[1]
+            rows += half_open.rows(service.url, {"Authorization": f"Bearer {token}"}, asked.half_open)
         service.close()
         rows += _beside(asked, stores[1])
     title = f"python -m tests.benchmarks.service --store {asked.store} (load average {os.getloadavg()[0]:.1f})"
@@ -60,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=20, help="reports a second")
     parser.add_argument("--reads", type=float, default=20, help="reads a second")
     parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--half-open", type=int, default=2000, help="connections that are held; 0 leaves it out")
     parser.add_argument("--no-ramp", dest="ramp", action="store_false", help="leave the saturation out")
     return parser
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+from pathlib import Path
 
 import pytest
 
+from service.api import Settings
 from service.api.thinking import MOST_WAITING, Thinking
 from service.hosting import Busy
+from tests.service.serving import begin, report_body, send, served
 
 
 def test_one_at_a_time_and_projects_take_turns() -> None:
@@ -56,6 +60,22 @@ def test_who_waits_too_long_or_gives_up_keeps_nobody() -> None:
         assert await thinking.do("s", lambda: 5) == 5
 
     asyncio.run(talk())
+
+
+def test_one_project_leaves_connections_for_the_others(tmp_path: Path) -> None:
+    settings = Settings(connections=10, rate=1e6)
+    with served(f"sqlite:///{tmp_path / 's.db'}", settings) as found, found.client() as client:
+        path, service = begin(client), found.app.state.service
+        with contextlib.ExitStack() as stack:
+            for _ in range(4):
+                stack.enter_context(service.room("brains"))
+            answer = client.post(f"{path}/reports", json=report_body(50))
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+            assert "4 requests of this project are waiting already" in answer.json()["detail"]
+            with found.client(project="hearts") as other:
+                begin(other)
+        send(client, path, 50)
+        assert not service._asked
 
 
 def test_a_failure_passes_the_turn_on() -> None:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,7 +21,9 @@ from starlette.routing import Route
 from service.api import Settings
 from service.serving.connections import RESERVED_FILES, Limits
 from service.serving.door import Door
-from tests.service.serving_ray import free_port
+from tests.benchmarks import half_open
+from tests.service.door_process import door_process
+from tests.service.serving_ray import free_port, new_token
 
 QUICK = Limits(most=60, by_address=20, head=0.5, idle=0.8, unread=0.5, stuck=0.5, body=0.5)
 LATE = 3.5  # seconds after which all of these are over, on a busy machine
@@ -202,3 +205,14 @@ def test_as_many_connections_as_there_may_be_files(monkeypatch: pytest.MonkeyPat
 def test_nobody_on_loopback_says_where_others_come_from(quick: tuple[Door, int]) -> None:
     told = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https", "Forwarded": "for=192.0.2.1;proto=https"}
     assert httpx.get(f"http://127.0.0.1:{quick[1]}/", headers=told).text == "127.0.0.1 http"
+
+
+@pytest.mark.slow
+def test_two_thousand_half_open_connections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = f"sqlite:///{tmp_path / 'store.db'}"
+    headers = {"Authorization": f"Bearer {new_token(store)}"}
+    with door_process(store, free_port()) as url:
+        found = half_open.rows(url, headers, 2000)
+    with capsys.disabled():
+        print(*found, sep="\n")
+    assert all(good for *_, good in found), found
