@@ -65,6 +65,9 @@ class DomainConfig(Strict):
         the file's name without its ending.
     held_out:
         Fraction of the subjects held out of training, or a list of subjects. Default `data.held_out`.
+    suspicious:
+        What becomes of a volume that reads well and looks wrong after preprocessing (a mask, padded, saturated, with
+        outliers, empty): `quarantine`, or `warn` and use it. What leaves nothing to learn from is quarantined anyway.
     min_share, max_share, max_epochs, cost, group:
         As in `policies.Domain`.
     """
@@ -78,6 +81,7 @@ class DomainConfig(Strict):
     frames: Literal["first", "all"] = "first"
     subject: str | None = None
     held_out: float | tuple[str, ...] = DEFAULT_HELD_OUT
+    suspicious: Literal["quarantine", "warn"] = "quarantine"
     min_share: float = 0.0
     max_share: float = 1.0
     max_epochs: float | None = None
