@@ -6,6 +6,7 @@ Nothing is judged here; `quality` says which numbers are bad.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +24,8 @@ SAMPLED = 2**18  # voxels, evenly spread, that decide whether counting all disti
 
 @dataclasses.dataclass(frozen=True)
 class Appearance:
-    """Shares are parts of 1. Values in the file's units unless said otherwise.
+    """Shares are parts of 1. Values in the file's units unless said otherwise. The last four are known after
+    preprocessing only; before that they are such that no one minds.
 
     Attributes
     ----------
@@ -35,8 +37,6 @@ class Appearance:
         Share of voxels at or above `high`.
     at_low, at_high:
         Shares of voxels at the two ends of the range, which is low to high, or with a window the volume's own.
-    widened:
-        Width of the clip range after resampling, as a multiple of that before.
     gap_below, gap_above:
         Distance of the smallest (largest) value to the next one, as a multiple of the range of the others; 0 where
         the clip range leaves the value out.
@@ -44,12 +44,6 @@ class Appearance:
         Share of voxels that are exactly the smallest (largest) value.
     air:
         Share of voxels that would be air in Hounsfield units.
-    spread:
-        Standard deviation of the preprocessed voxels.
-    farthest:
-        Preprocessed value that is farthest from 0, in the units of the recipe.
-    foreground:
-        Share of the preprocessed voxels that are no background.
     distinct:
         Number of distinct values, counted up to `MOST_DISTINCT`.
     repeated:
@@ -61,6 +55,14 @@ class Appearance:
         By file axis: slices that are not constant, and all.
     inner_gaps:
         Constant slices between filled ones, along the last axis of the file.
+    widened:
+        Width of the clip range after resampling, as a multiple of that before.
+    spread:
+        Standard deviation of the preprocessed voxels.
+    farthest:
+        Preprocessed value that is farthest from 0, in the units of the recipe.
+    foreground:
+        Share of the preprocessed voxels that are no background.
     """
 
     least: float
@@ -70,21 +72,21 @@ class Appearance:
     above_window: float
     at_low: float
     at_high: float
-    widened: float
     gap_below: float
     gap_above: float
     at_least: float
     at_most: float
     air: float
-    spread: float
-    farthest: float
-    foreground: float
     distinct: int
     repeated: float
     jumps: float
     filled: tuple[int, ...]
     slices: tuple[int, ...]
     inner_gaps: int
+    widened: float = 1.0
+    spread: float = math.inf
+    farthest: float = 0.0
+    foreground: float = 1.0
 
 
 def split_steps(steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step]]:
@@ -93,22 +95,9 @@ def split_steps(steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step]]:
     return steps[:first], steps[first:]
 
 
-def appearance_of(voxels: Array, step: Step, moved: Array, seen: Processed) -> Appearance:
-    """Measure a frame.
-
-    Parameters
-    ----------
-    voxels:
-        As read, any three extents.
-    step:
-        The recipe's `window` or `percentiles`.
-    moved:
-        The same frame oriented and resampled, before `step`.
-    seen:
-        The same frame after all steps.
-    """
+def appearance_of(voxels: Array, step: Step) -> Appearance:
+    """Measure a frame as read, any three extents, that `step`, a `window` or `percentiles`, will clip."""
     low, high = clip_range(voxels, step)
-    after = clip_range(moved, step)
     windowed = step["step"] == "window"
     own = _own_range(voxels) if windowed else (low, high)
     band = BAND * (own[1] - own[0])
@@ -117,7 +106,6 @@ def appearance_of(voxels: Array, step: Step, moved: Array, seen: Processed) -> A
     values = distinct_values(voxels)
     repeated, jumps = (0.0, 0.0) if values is None else neighbours(voxels, values)
     filled, inner = _filled(voxels)
-    ends = float(seen.voxels.min()), float(seen.voxels.max())
     return Appearance(
         least=least,
         most=most,
@@ -126,21 +114,40 @@ def appearance_of(voxels: Array, step: Step, moved: Array, seen: Processed) -> A
         above_window=_share(voxels >= high) if windowed else 0.0,
         at_low=_share(voxels <= own[0] + band),
         at_high=_share(voxels >= own[1] - band),
-        widened=(after[1] - after[0]) / (high - low),
         gap_below=below,
         gap_above=above,
         at_least=at_least,
         at_most=at_most,
         air=_share(np.abs(voxels - AIR_HU) <= AIR_WIDTH_HU),
-        spread=float(seen.voxels.std(dtype=np.float64)),
-        farthest=max(ends, key=abs),
-        foreground=_share(seen.foreground),
         distinct=MOST_DISTINCT if values is None else len(values),
         repeated=repeated,
         jumps=jumps,
         filled=filled,
         slices=tuple(voxels.shape),
         inner_gaps=inner,
+    )
+
+
+def after(raw: Appearance, step: Step, moved: Array, seen: Processed) -> Appearance:
+    """The same with what preprocessing makes of it.
+
+    Parameters
+    ----------
+    raw, step:
+        From before.
+    moved:
+        The frame oriented and resampled, before `step`.
+    seen:
+        The frame after all steps.
+    """
+    low, high = clip_range(moved, step)
+    ends = float(seen.voxels.min()), float(seen.voxels.max())
+    return dataclasses.replace(
+        raw,
+        widened=(high - low) / (raw.high - raw.low),
+        spread=float(seen.voxels.std(dtype=np.float64)),
+        farthest=max(ends, key=abs),
+        foreground=_share(seen.foreground),
     )
 
 
@@ -187,10 +194,10 @@ def neighbours(voxels: Array, values: Array) -> tuple[float, float]:
     for axis in range(3):
         step = np.abs(np.diff(order, axis=axis))
         pair = [tuple(s if a == axis else slice(None) for a in range(3)) for s in (slice(1, None), slice(-1))]
-        both += np.count_nonzero(common[pair[0]] & common[pair[1]])
+        both += int(np.count_nonzero(common[pair[0]] & common[pair[1]]))
         pairs += step.size
-        equal += step.size - np.count_nonzero(step)
-        jumps += np.count_nonzero(step > 1)
+        equal += step.size - int(np.count_nonzero(step))
+        jumps += int(np.count_nonzero(step > 1))
     return (equal - both) / max(1, pairs - both), jumps / max(1, pairs - equal)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from trainers.config.data import DataConfig
-from trainers.volumes.appearance import appearance_of, split_steps
+from trainers.volumes.appearance import after, appearance_of, split_steps
 from trainers.volumes.cache import PLACES_VERSION, fitted
 from trainers.volumes.places import Mask, choose_places, foreground_box, whole_box
-from trainers.volumes.quality import judge
+from trainers.volumes.quality import Remark, judge
 from trainers.volumes.readers import Affine, Array, read_voxels
 from trainers.volumes.recipe import VERSION, clip_range, execute, recipe_of
 from trainers.volumes.records import Box, Size
@@ -83,7 +83,8 @@ def look_at(source: Source, config: DataConfig, number: int) -> Frame:
     voxels, affine = read_voxels(source.format, source.files, number)
     try:
         _check_voxels(voxels)
-        return _judged(source, config, number, voxels, affine)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused with its values
+            return _judged(source, config, number, voxels, affine)
     except Refused as refused:
         return Frame(number, value=refused.value, cause=refused.cause)
 
@@ -105,16 +106,20 @@ def _judged(source: Source, config: DataConfig, number: int, voxels: Array, affi
             f"values {voxels.min():g} to {voxels.max():g}, all below the window {low:g} to {high:g}",
             "only background; check the units, the window and the kind of the domain",
         )
+    raw = appearance_of(voxels, rest[0])
+    _refuse(judge(raw, domain))
     moved = execute(first, voxels, affine)
+    if not np.isfinite(moved.voxels).all():
+        raise Refused(
+            f"values {voxels.min():g} to {voxels.max():g}", "resampling it overflows; check its units and its header"
+        )
     seen = execute(rest, moved.voxels, moved.affine)
     stored = fitted(seen.voxels, config.dtype)
     mask: Mask = stored > seen.threshold
     if not mask.any():
         raise Refused(f"values {voxels.min():g} to {voxels.max():g}", "only background is left after resampling")
-    remarks = judge(appearance_of(voxels, rest[0], moved.voxels, seen), domain)
-    for remark in remarks:
-        if remark.severity == "quarantined":
-            raise Refused(remark.value, remark.cause)
+    remarks = judge(after(raw, rest[0], moved.voxels, seen), domain)
+    _refuse(remarks)
     x, y, z = stored.shape
     box = foreground_box(mask)
     return Frame(
@@ -126,6 +131,12 @@ def _judged(source: Source, config: DataConfig, number: int, voxels: Array, affi
         slab_crops=_slab_crops(mask, box, config, source.domain),
         warnings=tuple((remark.value, remark.cause) for remark in remarks),
     )
+
+
+def _refuse(remarks: Sequence[Remark]) -> None:
+    for remark in remarks:
+        if remark.severity == "quarantined":
+            raise Refused(remark.value, remark.cause)
 
 
 def _digest(voxels: Array, affine: Affine) -> str:

@@ -94,7 +94,7 @@ def _distinct_values(seen: Appearance) -> Iterator[Remark]:
     needed = FEW_JUMPS if count <= FEW_VALUES else LABEL_JUMPS
     if mask or (count <= LABEL_VALUES and repeated >= LABEL_REPEATED and jumps >= needed):
         yield Remark("quarantined", value, "a mask or label map, no image; leave it out, with `exclude` for example")
-    elif count <= FEW_VALUES:
+    elif count <= FEW_VALUES and repeated >= MASK_REPEATED:
         yield Remark("warning", value, "so few values as a label map or a coarsely stored image; look at it")
 
 

@@ -45,7 +45,12 @@ class Item:
         return int(np.prod(self.frame.shape))
 
     def problem(self, value: str, cause: str, severity: str) -> Problem:
-        return Problem(self.domain, self.name, value, cause, severity, str(self.source.path))
+        path = _path(self.source, self.finding, self.frame)
+        return Problem(self.domain, self.name, value, cause, severity, path)
+
+
+def _path(source: Source, finding: Finding, frame: Frame) -> str:
+    return str(source.path) if len(finding.frames) == 1 else f"{source.path}#{frame.number}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,15 +153,15 @@ def _judge(
     domain = config.domains[source.domain]
     shown = f"{shown_subject(finding.subject, key)}/{finding.label}"
 
-    def refuse(name: str, value: str, cause: str) -> None:
-        problems.append(Problem(source.domain, name, value, cause, "quarantined", str(source.path)))
+    def refuse(name: str, value: str, cause: str, path: str) -> None:
+        problems.append(Problem(source.domain, name, value, cause, "quarantined", path))
 
     if finding.cause:
-        return refuse(shown, finding.value, finding.cause)
+        return refuse(shown, finding.value, finding.cause, str(source.path))
     for frame in finding.frames:
         name = shown if len(finding.frames) == 1 else f"{shown}#{frame.number}"
         if frame.cause:
-            refuse(name, frame.value, frame.cause)
+            refuse(name, frame.value, frame.cause, _path(source, finding, frame))
             continue
         key_ = cache_key(finding.sha256, frame.number, recipe_of(domain), config.dtype)
         item = Item(source.domain, source, finding, frame, finding.subject, name, key_)
