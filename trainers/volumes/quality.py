@@ -49,7 +49,7 @@ FILLED_LEAST, FILLED_WARNED = 3, 0.25
 # Constant slices between filled ones. Good: 1 of 181, where air is exactly 0.
 INNER_GAPS_WARNED, INNER_GAPS_SHARE = 3, 0.05
 # Share of voxels within 100 of -1000 in a domain that is no CT. CT: 0.32 to 0.6.
-AIR_WARNED = 0.1
+LEAST_OF_CT_HU, AIR_WARNED = -900.0, 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +139,8 @@ def _outliers(seen: Appearance, domain: DomainConfig) -> Iterator[Remark]:
         found = f"values {_span(seen)}, at worst {seen.farthest:.0f} standard deviations after preprocessing"
         cause = "outliers that far dominate the loss; mend padding and outliers, or set `percentiles`"
         yield _graded(far >= FARTHEST_MOST, found, cause)
-    if domain.kind in ("mr", "pet") and seen.least <= -900 and seen.air >= AIR_WARNED:
+    like_ct = seen.least <= LEAST_OF_CT_HU and seen.air >= AIR_WARNED and seen.gap_below < GAP_WARNED
+    if domain.kind in ("mr", "pet") and like_ct:
         found = f"values {_span(seen)}, {seen.air:.0%} of the voxels within 100 of -1000"
         cause = (
             f"it looks like CT in HU, or padded, in a domain of kind {domain.kind}; set the kind or mend the padding"

@@ -103,9 +103,9 @@ def one_slice(image: Any, fill: float) -> Any:
 
 
 def running_down() -> Any:
-    """Evenly spread from 300 to 500, and in a corner down to -6000, without a gap."""
+    """Evenly spread from 300 to 500, and in a corner down to -4000, without a gap."""
     image = 300 + 200 * np.random.default_rng(0).random(SHAPE)
-    image[0, 0, :20] = np.linspace(-6000, 300, 20)
+    image[0, 0, :20] = np.linspace(-4000, 300, 20)
     return image
 
 
@@ -238,7 +238,7 @@ VOLUMES = [
         "two values make up most of it",
     ),
     BrokenVolume(
-        "pet that runs down to -6000", written(running_down), "pet", "quarantined", "standard deviations after preproc"
+        "pet that runs down to -4000", written(running_down), "pet", "quarantined", "standard deviations after preproc"
     ),
     BrokenVolume("one slice of ct in 0", written(lambda: one_slice(hounsfield(), 0)), "ct", "quarantined", "1 of 28"),
     BrokenVolume(
@@ -284,8 +284,9 @@ VOLUMES = [
 
 
 def good(folder: Path, kind: str = "mr", count: int = 3, first: int = 0) -> list[Path]:
+    """Volumes s0, s1 ... of a kind, like none of those above."""
     draw = hounsfield if kind == "ct" else head
-    return [nifti(folder / f"s{seed}.nii.gz", draw(seed)) for seed in range(first, first + count)]
+    return [nifti(folder / f"s{n}.nii.gz", draw(100 + n)) for n in range(first, first + count)]
 
 
 def _domain(folder: Path, **domain: Any) -> dict[str, Any]:
@@ -332,7 +333,7 @@ def _both(folder: Path) -> dict[str, Any]:
 
 def _twice(folder: Path) -> dict[str, Any]:
     body = _domain(folder)
-    nifti(folder / "mr" / "copy.nii.gz", head(1))
+    nifti(folder / "mr" / "copy.nii.gz", head(101))
     return body
 
 
