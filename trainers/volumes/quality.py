@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from trainers.config.data import DomainConfig
-from trainers.volumes.appearance import MOST_DISTINCT, Appearance
+from trainers.volumes.appearance import Appearance
 
 Severity = Literal["quarantined", "warning"]
 
@@ -36,11 +36,12 @@ GAP_WARNED, GAP_MOST = 1.0, 4.0
 WIDENED_WARNED, WIDENED_MOST = 1.2, 2.0
 # Of the voxels above the low end, the share at the high end. Good: 0.002 to 0.064; water 0.44, masks 0.7 to 1.
 TOP_WARNED, TOP_MOST = 0.3, 0.6
-# Distinct values: a mask with one to three regions; a handful; a label map (255 in 8-bit images).
+# Distinct values: a mask with one to three regions; a handful; a label map, beyond which 8-bit images begin.
 MASK_VALUES, FEW_VALUES, LABEL_VALUES = 4, 16, 128
 # Shares of neighbours that are equal, and of differing ones that skip a value (see `Appearance`). Images of 4 to 256
-# levels: equal up to 0.93, but where above 0.6 at most 0.2 skip. Label maps: 0.62 to 0.94 and 0.69 to 0.99.
-MASK_REPEATED, LABEL_REPEATED = 0.5, 0.6
+# levels: equal up to 0.93, but where above 0.6 at most 0.2 skip. Label maps: 0.62 to 0.94 and 0.69 to 0.99. An 8-bit
+# image with each voxel repeated three times along each axis: 0.70 and 0.82.
+MASK_REPEATED, LABEL_REPEATED, MANY_LABELS_REPEATED = 0.5, 0.6, 0.8
 FEW_JUMPS, LABEL_JUMPS = 0.3, 0.5
 # Share of voxels. Good: 0.2 to 0.7; counts of 0.05 a voxel 0.04.
 FOREGROUND_WARNED, FOREGROUND_LEAST = 0.01, 0.001
@@ -91,8 +92,8 @@ def _distinct_values(seen: Appearance) -> Iterator[Remark]:
     count, repeated, jumps = seen.distinct, seen.repeated, seen.jumps
     value = f"{count} distinct values from {_span(seen)}, {repeated:.0%} of neighbours are equal"
     mask = count <= 2 or (count <= MASK_VALUES and repeated >= MASK_REPEATED)
-    needed = FEW_JUMPS if count <= FEW_VALUES else LABEL_JUMPS
-    if mask or (count <= LABEL_VALUES and repeated >= LABEL_REPEATED and jumps >= needed):
+    flat = repeated >= (LABEL_REPEATED if count <= LABEL_VALUES else MANY_LABELS_REPEATED)
+    if mask or (flat and jumps >= (FEW_JUMPS if count <= FEW_VALUES else LABEL_JUMPS)):
         yield Remark("quarantined", value, "a mask or label map, no image; leave it out, with `exclude` for example")
     elif count <= FEW_VALUES and repeated >= MASK_REPEATED:
         yield Remark("warning", value, "so few values as a label map or a coarsely stored image; look at it")
@@ -180,6 +181,3 @@ def _graded(bad: bool, value: str, cause: str) -> Remark:
 
 def _span(seen: Appearance) -> str:
     return f"{seen.least:.6g} to {seen.most:.6g}"
-
-
-assert LABEL_VALUES < MOST_DISTINCT

@@ -1,5 +1,6 @@
 """Frames are measured as training sees them, judged one by one, and the scan knows all that preparing would find."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -71,6 +72,22 @@ def test_labels_differ_from_images_in_how_neighbours_differ():
     repeated, jumps = told(smooth)
     assert repeated > 0.8
     assert jumps == 0
+
+
+@pytest.mark.parametrize(
+    ("distinct", "repeated", "jumps", "severity"),
+    [
+        (300, 0.85, 0.9, "quarantined"),  # an atlas of the whole brain
+        (207, 0.70, 0.82, None),  # an 8-bit image with repeated voxels
+        (64, 0.62, 0.99, "quarantined"),  # thin regions
+        (16, 0.80, 0.03, "warning"),  # a smooth image of 16 levels
+        (9, 0.15, 0.4, None),  # counts
+        (2, 0.1, 0.0, "quarantined"),  # two values, scattered
+    ],
+)
+def test_what_is_taken_for_a_label_map(distinct, repeated, jumps, severity):
+    seen = dataclasses.replace(appearance_of(head(), MR), distinct=distinct, repeated=repeated, jumps=jumps)
+    assert [remark.severity for remark in judge(seen, DomainConfig(path="x", kind="mr"))] == [severity] * bool(severity)
 
 
 def test_an_offset_is_looked_for_in_ct_only_and_only_where_the_window_reaches_air():
