@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.text import Text
+
 from service.cli.screen import screen
 from service.config import load_config
 from service.pretrain.begin import prepare_data
 from service.pretrain.console import Console
+from service.pretrain.looking import look, settle
 from trainers.examples import NoRegistry, fetch, stand_ins, write_phantoms
-from trainers.volumes import renderables, scan
+from trainers.volumes import renderables
 
 PHANTOM_VOLUMES = 4
 
 
 def check(file: Path, overrides: tuple[str, ...]) -> None:
-    """The table of domains and problems."""
+    """The table of domains and problems; raises where `pretrain` would not start."""
     config, console = load_config(file, overrides), Console()
-    found = scan(config.data, console.progress)
-    console.status("")
+    config.check_model()
+    verdict = look(config, console)
     shown = screen()
-    for part in renderables(found):
-        shown.print(part)
+    for part in renderables(verdict.scan, verdict.problems):
+        shown.print(part, soft_wrap=isinstance(part, Text))
+    settle(config, verdict)
 
 
 def prepare(file: Path, overrides: tuple[str, ...]) -> None:

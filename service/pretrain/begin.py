@@ -17,6 +17,7 @@ from service.journal import Journal
 from service.pretrain.changed_data import changes
 from service.pretrain.console import Console
 from service.pretrain.kept import kept_config, read_manifest, settle_checkpoint
+from service.pretrain.looking import look, settle, tell
 from service.runs import RunFolder, locked, run_allocation
 from trainers.loop import rate_plan
 from trainers.loop.folder import CheckpointFolder
@@ -80,11 +81,18 @@ def settle_name(config: Config, console: Console) -> Config:
 
 
 def prepare_data(config: Config, console: Console) -> PreparedData:
-    """Look at every volume and fill the cache; each problem is named."""
-    data = prepare(config.data, seed=config.seed, eval_crops=config.eval_crops(), progress=console.progress)
+    """Look at every volume, name each problem, and fill the cache where training may start."""
+    verdict = look(config, console)
+    tell(verdict, console)
+    settle(config, verdict)
+    data = prepare(
+        config.data, seed=config.seed, eval_crops=config.eval_crops(), progress=console.progress, found=verdict.scan
+    )
     console.status("")
-    for problem in data.problems:
-        console.line(problem.line(local=True))
+    told = set(verdict.lines)
+    for problem in data.problems:  # a file may have changed since it was looked at
+        if problem.line(local=True) not in told:
+            console.line(problem.line(local=True))
     for domain in data.domains.values():
         held = f"{len(domain.held_out)} held-out crops" + (" (a slab of the same volumes)" if domain.slab else "")
         console.line(f"domain '{domain.name}': {len(domain.train)} volumes, {domain.pool:,} distinct crops, {held}")

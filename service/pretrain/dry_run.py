@@ -1,4 +1,4 @@
-"""What a run would take: hours from a step that is measured here, disk, evaluation, refits. Writes nothing."""
+"""What a run would take: hours from a step measured here, disk, evaluation, refits. Writes only the cache's index."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from service.config import Config
 from service.pretrain.console import Console
 from service.pretrain.lines import duration
+from service.pretrain.looking import look, settle, tell
 from trainers.loop.memory import memory_explained
-from trainers.volumes import scan
 from trainers.volumes.files import in_words
 
 MEASURED_STEPS = 3
@@ -34,12 +34,11 @@ class Estimate:
 
 
 def dry_run(config: Config, console: Console) -> None:
-    """Say what the run would take, and what is wrong with its data."""
-    found = scan(config.data, console.progress)
-    console.status("")
-    for problem in found.problems:
-        console.line(problem.line(local=True))
-    estimate = measure(config, found.bytes_needed)
+    """Say what is wrong with the data and, if the run may start, what it would take; raises as `settle`."""
+    verdict = look(config, console)
+    tell(verdict, console)
+    settle(config, verdict)
+    estimate = measure(config, verdict.scan.bytes_needed)
     for line in describe(config, estimate):
         console.line(line)
 

@@ -78,6 +78,9 @@ class DomainConfig(Strict):
     dataset:
         Name space of the domain's subject ids. Domains without it share one: the same id is the same
         person. Ids that differ only in case, white space, Unicode form or the prefix `sub-` are the same.
+    suspicious:
+        What becomes of a volume that reads well and looks wrong after preprocessing (a mask, padded, saturated, with
+        outliers, empty): `quarantine`, or `warn` and use it. What leaves nothing to learn from is quarantined anyway.
     min_share, max_share, max_epochs, cost, group:
         As in `policies.Domain`.
     """
@@ -92,6 +95,7 @@ class DomainConfig(Strict):
     subject: str | None = None
     held_out: float | tuple[str, ...] = DEFAULT_HELD_OUT
     dataset: Annotated[str | None, BeforeValidator(_text)] = None
+    suspicious: Literal["quarantine", "warn"] = "quarantine"
     min_share: float = 0.0
     max_share: float = 1.0
     max_epochs: float | None = None

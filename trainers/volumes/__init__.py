@@ -10,6 +10,7 @@ from trainers.volumes.recipe import preprocess, recipe_of
 from trainers.volumes.records import HeldOutCrop, PreparedData, PreparedDomain, PreparedVolume, Problem
 from trainers.volumes.scanning import Scan, scan, summary
 from trainers.volumes.table import finding_lines, renderables
+from trainers.volumes.verdict import Verdict, decide
 
 __all__ = [
     "BadData",
@@ -20,7 +21,9 @@ __all__ = [
     "PreparedVolume",
     "Problem",
     "Scan",
+    "Verdict",
     "VolumeUnreadable",
+    "decide",
     "finding_lines",
     "prepare",
     "preprocess",

@@ -63,7 +63,7 @@ def find_cached(cache: Path, key: str) -> Cached | None:
 
 def store(cache: Path, key: str, volume: Processed, dtype: str) -> Cached:
     """Write a processed volume; the `.json` comes last and makes it count."""
-    voxels = _fitted(volume.voxels, dtype)
+    voxels = fitted(volume.voxels, dtype)
     content = _npy(voxels)
     file = make_folder(cache) / f"{key}.npy"
     write_atomic(file, content)
@@ -92,7 +92,8 @@ def places_in(cache: Path, cached: Cached, box: Box, crop: Sequence[int]) -> tup
     return file, len(centres)
 
 
-def _fitted(voxels: Array, dtype: str) -> np.ndarray[Any, np.dtype[np.floating]]:
+def fitted(voxels: Array, dtype: str) -> np.ndarray[Any, np.dtype[np.floating]]:
+    """The voxels as they are stored; raises `Refused` where they are not finite."""
     if not np.isfinite(voxels).all():
         raise Refused("values that are not finite", "preprocessing it overflowed; check its intensities")
     if dtype == "float16":

@@ -1,4 +1,4 @@
-"""Looking at one source: header first, then every voxel once. Nothing a file does can stop a scan.
+"""Looking at one source: header first, then every voxel as training will see it. Nothing a file does can stop a scan.
 
 What was found is kept in `<cache>/index`, under the hash of path, sizes, times of change and the
 questions asked, so that a second look reads no volume.
@@ -7,7 +7,6 @@ questions asked, so that a second look reads no volume.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,16 +14,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from trainers.config.data import SPACING_RANGE_MM, DomainConfig
+from trainers.config.data import SPACING_RANGE_MM, DataConfig, DomainConfig
 from trainers.volumes import explanation
 from trainers.volumes.endings import stem
 from trainers.volumes.files import make_folder, sha256_of, write_atomic
+from trainers.volumes.frame import FRAME_VERSION, Frame, asked_of, look_at
 from trainers.volumes.header import Note
 from trainers.volumes.kinds import check_modality
-from trainers.volumes.places import Mask, foreground_box
 from trainers.volumes.privacy import scrub, subject_hash
-from trainers.volumes.readers import Array, Header, read_header, read_voxels
-from trainers.volumes.recipe import VERSION, clip_range, recipe_of
+from trainers.volumes.readers import Header, read_header
 from trainers.volumes.records import digest_of
 from trainers.volumes.refused import Refused
 from trainers.volumes.sources import Source
@@ -35,20 +33,9 @@ T = TypeVar("T")
 
 LONGEST_MM = 4000.0
 MOST_VOXELS = 2**31
+MOST_RESAMPLED_VOXELS = 2**30
 IDENTITY = 2  # raised when the rules for who is in a file change, so that the index is asked anew
 LOOK_VERSION = 2  # of what a look tells apart; raising it looks at every file again
-
-
-@dataclasses.dataclass(frozen=True)
-class Frame:
-    """One frame: hash of its shape and voxels, foreground voxels and the box around them, or what is wrong."""
-
-    number: int
-    voxels: str = ""
-    foreground: int = 0
-    extents: tuple[int, ...] = ()
-    value: str = ""
-    cause: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,20 +76,16 @@ class Finding:
     def from_dict(cls, body: Mapping[str, Any]) -> Finding:
         values = {**body, **{name: tuple(body[name]) for name in ("shape", "spacing", "same")}}
         values["notes"] = tuple((value, cause) for value, cause in body["notes"])
-        return cls(**{**values, "frames": tuple(_frame(frame) for frame in body["frames"])})
+        return cls(**{**values, "frames": tuple(Frame.from_dict(frame) for frame in body["frames"])})
 
 
-def _frame(body: Mapping[str, Any]) -> Frame:
-    return Frame(**{**body, "extents": tuple(body["extents"])})
-
-
-def inspect(source: Source, domain: DomainConfig, cache: Path) -> Finding:
+def inspect(source: Source, config: DataConfig) -> Finding:
     """The finding for a source, from the index if the files have not changed since."""
-    index = make_folder(cache / "index")
+    index = make_folder(config.cache_path / "index")
     if source.fault:
         return _refused(source, Refused("", source.fault))
     try:
-        file = index / f"{_index_key(source, domain)}.json"
+        file = index / f"{_index_key(source, config)}.json"
     except FileNotFoundError:
         return _refused(source, Refused("", "there is no such file"))
     except OSError as error:
@@ -110,7 +93,7 @@ def inspect(source: Source, domain: DomainConfig, cache: Path) -> Finding:
     known = _known(file)
     if known is not None:
         return known
-    finding = _look(source, domain)
+    finding = _look(source, config)
     if not finding.passing:
         write_atomic(file, json.dumps(dataclasses.asdict(finding)).encode())
     return finding
@@ -130,19 +113,22 @@ def explain(error: Exception, source: Source) -> Refused:
     return explanation.explain(error, folders, secret=source.format == "dicom")
 
 
-def _look(source: Source, domain: DomainConfig) -> Finding:
+def _look(source: Source, config: DataConfig) -> Finding:
     header = None
     try:
         header = read_header(source.format, source.files)
         _check_geometry(header)
+        domain = config.domains[source.domain]
         check_modality(header.modality, domain.kind)
+        shape, spacing = _in_order(header.shape, header), _in_order(header.spacing, header)
+        check_size(shape, spacing, domain, config.crop)
         count = header.frames if domain.frames == "all" else 1
-        frames = tuple(_look_at(source, domain, header, number) for number in range(count))
+        frames = tuple(look_at(source, config, number) for number in range(count))
         return dataclasses.replace(
             _identity(source, header),
             sha256=sha256_of(source.files),
-            shape=_in_order(header.shape, header),
-            spacing=_in_order(header.spacing, header),
+            shape=shape,
+            spacing=spacing,
             dtype=header.dtype,
             frames=frames,
             notes=(*header.notes, *_unused(header, domain)),
@@ -164,7 +150,7 @@ def _refused(source: Source, refused: Refused, header: Header | None = None) -> 
     label = scrub(found.label, list(refused.names))
     # What was found may quote names of files: blot the subject out as in the label.
     value = scrub(refused.value.replace(source.path.name, label), list(refused.names))
-    value = scrub(value, [] if source.rule == "name" else [source.subject])
+    value = scrub(value, [] if _is_own_name(source, found.rule) else [source.subject])
     return dataclasses.replace(found, label=label, value=value, cause=refused.cause, passing=refused.passing)
 
 
@@ -186,8 +172,7 @@ def _identity(source: Source, header: Header | None) -> Finding:
             nobody = is_nobody(header.patient)
             if not nobody:
                 subject, person, rule = header.patient, header.patient, "dicom"
-    own_name = rule in ("name", "sequence") or (rule == "nnunet" and subject == stem(source.path))
-    if not own_name:
+    if not _is_own_name(source, rule):
         words += [person] if is_sequence(subject) else [subject, person]
     subject = subject or stem(source.path)
     persons = dict.fromkeys([person or subject, *(source.also if rule == source.rule else ())])
@@ -199,6 +184,11 @@ def _identity(source: Source, header: Header | None) -> Finding:
         rule=rule,
         nobody=nobody,
     )
+
+
+def _is_own_name(source: Source, rule: str) -> bool:
+    """Whether the subject is nothing but the file's own name, which is shown anyway."""
+    return rule in ("name", "sequence") or (rule == "nnunet" and source.subject == stem(source.path))
 
 
 def _check_geometry(header: Header) -> None:
@@ -218,39 +208,20 @@ def _check_geometry(header: Header) -> None:
         raise Refused(f"{max(lengths):.0f} mm long", f"longer than {LONGEST_MM:.0f} mm; mend the header's spacing")
 
 
-def _look_at(source: Source, domain: DomainConfig, header: Header, number: int) -> Frame:
-    """Voxels of one frame: finite, not constant, with something in the foreground."""
-    voxels, _ = read_voxels(source.format, source.files, number, whole=number == 0)
-    try:
-        foreground = _foreground(voxels, domain)
-    except Refused as refused:
-        return Frame(number, value=refused.value, cause=refused.cause)
-    digest = hashlib.sha256(np.ascontiguousarray(voxels, dtype="<f4").data)
-    digest.update(repr(header.shape).encode())
-    extents = tuple(high - low for low, high in foreground_box(foreground))
-    return Frame(number, digest.hexdigest(), int(foreground.sum()), _in_order(extents, header))
+def check_size(shape: Sequence[int], spacing: Sequence[float], domain: DomainConfig, crop: Sequence[int]) -> None:
+    """Raise `Refused` where the volume, resampled, holds too little for a crop or too much to prepare."""
+    target = domain.spacing or spacing
+    resampled = [max(1, round((n - 1) * mm / to) + 1) for n, mm, to in zip(shape, spacing, target, strict=True)]
+    text = "x".join(map(str, resampled)) + " voxels after resampling"
+    smallest = [max(4, extent // 4) for extent in crop]
+    if any(n < least for n, least in zip(resampled, smallest, strict=True)):
+        raise Refused(text, f"smaller than {'x'.join(map(str, smallest))}, a quarter of a crop; leave it out")
+    if np.prod(resampled, dtype=float) > MOST_RESAMPLED_VOXELS:
+        raise Refused(text, "too large to prepare; raise the spacing or crop the file")
 
 
-def _foreground(voxels: Array, domain: DomainConfig) -> Mask:
-    bad = voxels.size - int(np.isfinite(voxels).sum())
-    if bad:
-        raise Refused(f"{bad} of {voxels.size} voxels are NaN or infinite", "mend or leave out the file")
-    if voxels.min() == voxels.max():
-        raise Refused(f"every voxel is {voxels.flat[0]:g}", "a constant volume teaches nothing; leave it out")
-    step = next(s for s in recipe_of(domain) if s["step"] in ("window", "percentiles"))
-    low, high = clip_range(voxels, step)
-    foreground: Mask = voxels > low + step["foreground"] * (high - low)
-    if not foreground.any():
-        raise Refused(
-            f"values {voxels.min():g} to {voxels.max():g}, all below the window {low:g} to {high:g}",
-            "only background; check the units, the window and the kind of the domain",
-        )
-    return foreground
-
-
-def _index_key(source: Source, domain: DomainConfig) -> str:
+def _index_key(source: Source, config: DataConfig) -> str:
     stats = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in source.files or (source.path,)]
-    clip = [s for s in recipe_of(domain) if s["step"] in ("window", "percentiles")]
     who = [source.subject, source.person, source.also, source.rule, source.nobody, source.dataset, IDENTITY]
-    asked = [who, source.fault, domain.frames, domain.kind, clip, VERSION, LOOK_VERSION]
+    asked = [who, source.fault, asked_of(config, source.domain), FRAME_VERSION, LOOK_VERSION]
     return digest_of([str(source.path), stats, asked])[:24]

@@ -10,52 +10,46 @@ from trainers.volumes.crops import centres_of
 from trainers.volumes.errors import BadData
 from trainers.volumes.files import check_room
 from trainers.volumes.inspection import explain
-from trainers.volumes.places import spread, whole_box
+from trainers.volumes.places import spread
 from trainers.volumes.readers import read_voxels
 from trainers.volumes.recipe import execute, recipe_of
-from trainers.volumes.records import Box, HeldOutCrop, PreparedData, PreparedDomain, PreparedVolume, Problem
+from trainers.volumes.records import HeldOutCrop, PreparedData, PreparedDomain, PreparedVolume, Problem
 from trainers.volumes.refused import Refused
-from trainers.volumes.scanning import DomainScan, Item, Progress, Scan, assemble, scan
-from trainers.volumes.slab import cut_slab
-from trainers.volumes.split import Split
-
-Pair = tuple[Item, Cached]
+from trainers.volumes.scanning import Item, Progress, Scan, assemble, scan
+from trainers.volumes.verdict import Part, Verdict, decide
 
 
-def prepare(config: DataConfig, *, seed: int, eval_crops: int, progress: Progress | None = None) -> PreparedData:
+def prepare(
+    config: DataConfig, *, seed: int, eval_crops: int, progress: Progress | None = None, found: Scan | None = None
+) -> PreparedData:
     """Preprocess every usable volume once and fix the places of all crops.
 
     `eval_crops` are wanted per domain. `seed` changes nothing here, on purpose: runs with other seeds
-    are trained and evaluated on the same volumes and crops, so that their losses can be compared.
+    are trained and evaluated on the same volumes and crops, so that their losses can be compared. `found`
+    is a scan made just before; without it the volumes are looked at here.
 
-    Raises `BadData` where more than `max_missing` of a domain is quarantined or nothing is left to
-    train on or to hold out, `NoRoom` before anything is written where the disk is too small.
+    Raises `BadData` where training may not start (see `verdict.decide`), `NoRoom` before anything is
+    written where the disk is too small.
     """
     del seed
     if eval_crops < 1:
         raise BadData(f"eval_crops is {eval_crops}; hold out at least one crop per domain")
-    found = scan(config, progress)
-    _check_losses(config, found)
+    found = found if found is not None else scan(config, progress)
+    decide(config, found, eval_crops).check()
     check_room(config.cache_path, found.bytes_needed)
     found, cached = _fill(config, found, progress)
-    _check_losses(config, found)
-    domains = {n: _domain(config, d, found, cached, eval_crops) for n, d in found.domains.items()}
+    verdict = decide(config, found, eval_crops)
+    verdict.check()
+    domains = {name: _domain(config, name, verdict, cached, eval_crops) for name in found.domains}
     return PreparedData(domains=domains, crop=config.crop, cache=str(config.cache_path))
 
 
-def _check_losses(config: DataConfig, found: Scan) -> None:
-    for name, domain in found.domains.items():
-        if domain.items and domain.missing <= config.max_missing:
-            continue
-        lines = "; ".join(p.line() for p in domain.problems if p.severity == "quarantined")
-        raise BadData(
-            f"domain '{name}': {domain.missing:.0%} of its volumes cannot be used, "
-            f"more than max_missing {config.max_missing:.0%} or all of them: {lines}"
-        )
-
-
 def _fill(config: DataConfig, found: Scan, progress: Progress | None) -> tuple[Scan, Mapping[str, Cached]]:
-    """Preprocess what the cache lacks; what fails now is quarantined, and the split is made anew."""
+    """Preprocess what the cache lacks.
+
+    The scan has preprocessed each volume already, so what fails now was changed since: it is quarantined, and the
+    split is made anew.
+    """
     cached: dict[str, Cached] = {}
     kept: dict[str, tuple[list[Item], list[Problem]]] = {}
     total, done = sum(len(d.items) for d in found.domains.values()), 0
@@ -67,12 +61,13 @@ def _fill(config: DataConfig, found: Scan, progress: Progress | None) -> tuple[S
                 cached[item.key] = _cached(config, item)
                 items.append(item)
             except Refused as refused:
-                path = str(item.source.path)
-                problems.append(Problem(name, item.name, refused.value, refused.cause, "quarantined", path))
+                problems.append(item.problem(refused.value, refused.cause, "quarantined"))
             done += 1
             if progress is not None:
                 progress(done, total, f"preparing {name}")
         kept[name] = items, problems
+    if all(len(kept[name][0]) == len(domain.items) for name, domain in found.domains.items()):
+        return found, cached
     return assemble(config, {n: d.found for n, d in found.domains.items()}, kept), cached
 
 
@@ -91,68 +86,35 @@ def _cached(config: DataConfig, item: Item) -> Cached:
 
 
 def _domain(
-    config: DataConfig, domain: DomainScan, found: Scan, cached: Mapping[str, Cached], eval_crops: int
+    config: DataConfig, name: str, verdict: Verdict, cached: Mapping[str, Cached], eval_crops: int
 ) -> PreparedDomain:
-    pairs = [(item, cached[item.key]) for item in domain.items]
-    slab = domain.name in found.split.slab
-    *sides, lost = _slabs(config, domain, pairs) if slab else _sides(domain.name, pairs, found.split)
-    train, held = ([_volume(config, item, volume, box) for item, volume, box in side] for side in sides)
-    crops = held_out_crops(held, eval_crops)
+    sides, domain = verdict.sides[name], config.domains[name]
+    train = tuple(_volume(config, part, cached[part.item.key]) for part in sides.train)
+    held = [_volume(config, part, cached[part.item.key]) for part in sides.held_out]
     return PreparedDomain(
-        name=domain.name,
-        kind=domain.config.kind,
-        train=tuple(train),
-        held_out=crops,
-        problems=(*domain.problems, *lost, *_warnings(domain.name, found, len(crops), eval_crops)),
-        transforms=(*recipe_of(domain.config), {"step": "store", "dtype": config.dtype}),
-        slab=slab,
+        name=name,
+        kind=domain.kind,
+        train=train,
+        held_out=held_out_crops(held, eval_crops),
+        problems=verdict.problems[name],
+        transforms=(*recipe_of(domain), {"step": "store", "dtype": config.dtype}),
+        slab=name in verdict.scan.split.slab,
     )
 
 
-Side = list[tuple[Item, Cached, Box]]
-Sides = tuple[Side, Side, list[Problem]]
-
-
-def _sides(name: str, pairs: Sequence[Pair], split: Split) -> Sides:
-    """Whole volumes to train on and to hold out."""
-    held = split.held_out[name]
-    train = [(i, c, whole_box(c.shape)) for i, c in pairs if i.subject not in held]
-    return train, [(i, c, whole_box(c.shape)) for i, c in pairs if i.subject in held], []
-
-
-def _slabs(config: DataConfig, domain: DomainScan, pairs: Sequence[Pair]) -> Sides:
-    """Two ends of every volume; those too short for that are quarantined."""
-    fraction = domain.config.held_out if isinstance(domain.config.held_out, float) else config.held_out
-    train: Side = []
-    held: Side = []
-    lost: list[Problem] = []
-    for item, volume in pairs:
-        try:
-            one, other = cut_slab(volume.foreground, config.crop, fraction).boxes(volume.shape)
-        except Refused as refused:
-            path = str(item.source.path)
-            lost.append(Problem(domain.name, item.name, refused.value, refused.cause, "quarantined", path))
-            continue
-        train.append((item, volume, one))
-        held.append((item, volume, other))
-    if not train:
-        raise BadData(f"one subject is all there is, but {lost[0].line()}")
-    return train, held, lost
-
-
-def _volume(config: DataConfig, item: Item, volume: Cached, box: Box) -> PreparedVolume:
-    places, crops = places_in(config.cache_path, volume, box, config.crop)
+def _volume(config: DataConfig, part: Part, volume: Cached) -> PreparedVolume:
+    places, crops = places_in(config.cache_path, volume, part.box, config.crop)
     return PreparedVolume(
-        key=item.key,
-        name=item.name,
-        sha256=item.finding.sha256,
+        key=part.item.key,
+        name=part.item.name,
+        sha256=part.item.finding.sha256,
         file=str(volume.file),
         places=str(places),
         crops=crops,
         shape=volume.shape,
-        box=box,
+        box=part.box,
         fill=volume.fill,
-        frame=item.frame.number,
+        frame=part.item.frame.number,
     )
 
 
@@ -170,26 +132,6 @@ def held_out_crops(volumes: Sequence[PreparedVolume], wanted: int) -> tuple[Held
         for volume, share in zip(volumes, shares, strict=True)
         for x, y, z in centres_of(volume)[spread(volume.crops, share)]
     )
-
-
-def _warnings(name: str, found: Scan, crops: int, wanted: int) -> list[Problem]:
-    lines = []
-    if name in found.split.slab:
-        cause = "one subject only: the end of each volume is held out, with a gap; add subjects for a better estimate"
-        lines.append(Problem(name, "(all)", f"volumes: {len(found.domains[name].items)}", cause, "warning"))
-    for file, held, train in found.both:
-        if held == name:
-            cause = (
-                f"a slab of its subject is held out here, and '{train}' trains on the subject: the held-out loss will "
-                "look better than it is; add a subject here, or leave this one out there"
-            )
-            if held == train:
-                cause = "the CSV marks its subject held out and not; the whole subject is held out"
-            lines.append(Problem(name, file, "", cause, "warning"))
-    if crops < wanted:
-        cause = f"fewer distinct held-out crops than the {wanted} asked for; hold out more subjects"
-        lines.append(Problem(name, "(held out)", f"crops: {crops}", cause, "warning"))
-    return lines
 
 
 def volumes_used(data: PreparedData) -> list[dict[str, str]]:

@@ -20,6 +20,7 @@ from trainers.volumes.readers import Affine, Array, read_header, read_voxels
 from trainers.volumes.refused import Refused
 
 VERSION = 1
+INTENSITY_STEPS = ("window", "percentiles")
 Step = Mapping[str, Any]
 
 # Foreground is what lies above this part of the clip range: air is far below it in CT, and noise in MR and PET.

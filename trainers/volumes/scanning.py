@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from trainers.config.data import DataConfig, DomainConfig
 from trainers.volumes.cache import cache_key, find_cached
-from trainers.volumes.inspection import Finding, Frame, inspect
+from trainers.volumes.frame import Frame
+from trainers.volumes.inspection import Finding, inspect
 from trainers.volumes.linking import (
     Links,
     Rule,
@@ -25,7 +25,6 @@ from trainers.volumes.linking import (
     shown_id,
     some,
 )
-from trainers.volumes.places import effective_crops
 from trainers.volumes.privacy import project_key, shown_subject
 from trainers.volumes.recipe import recipe_of
 from trainers.volumes.records import Problem
@@ -34,13 +33,12 @@ from trainers.volumes.split import Split, Wish, split_subjects
 
 Progress = Callable[[int, int, str], None]
 
-MOST_VOXELS = 2**30
 FOLLOWED = "(held out elsewhere)"
 
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """A usable volume: one frame of a source. `crops` is an estimate until the volume is prepared."""
+    """A usable volume: one frame of a source."""
 
     domain: str
     source: Source
@@ -49,13 +47,24 @@ class Item:
     subject: str
     name: str
     key: str
-    out_shape: tuple[int, int, int]
-    crops: int
+
+    @property
+    def crops(self) -> int:
+        """Effective distinct crops of the whole volume."""
+        return self.frame.crops
 
     @property
     def voxels(self) -> int:
         """Of the cached volume."""
-        return int(np.prod(self.out_shape))
+        return int(np.prod(self.frame.shape))
+
+    def problem(self, value: str, cause: str, severity: str) -> Problem:
+        path = _path(self.source, self.finding, self.frame)
+        return Problem(self.domain, self.name, value, cause, severity, path)
+
+
+def _path(source: Source, finding: Finding, frame: Frame) -> str:
+    return str(source.path) if len(finding.frames) == 1 else f"{source.path}#{frame.number}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,11 +130,11 @@ def scan(config: DataConfig, progress: Progress | None = None) -> Scan:
     key = project_key(config.cache_path)
     found: dict[str, tuple[list[Item], list[Problem]]] = {}
     looked: dict[str, list[tuple[Source, Finding]]] = defaultdict(list)
-    for name, domain in config.domains.items():
+    for name in config.domains:
         items: list[Item] = []
         problems: list[Problem] = list(finds[name].warnings)
         for source in finds[name].sources:
-            finding = inspect(source, domain, config.cache_path)
+            finding = inspect(source, config)
             looked[name].append((source, finding))
             _judge(config, source, finding, key, items, problems)
             done += 1
@@ -183,57 +192,22 @@ def _judge(
     domain = config.domains[source.domain]
     shown = f"{shown_subject(finding.subject, key)}/{finding.label}"
 
-    def refuse(name: str, value: str, cause: str) -> None:
-        problems.append(Problem(source.domain, name, value, cause, "quarantined", str(source.path)))
+    def refuse(name: str, value: str, cause: str, path: str) -> None:
+        problems.append(Problem(source.domain, name, value, cause, "quarantined", path))
 
     if finding.cause:
-        return refuse(shown, finding.value, finding.cause)
-    notes = [Problem(source.domain, shown, *note, "warning", str(source.path)) for note in finding.notes]
-    problems.extend(notes)
-    out_shape = resampled_shape(finding, domain)
-    text = "x".join(map(str, out_shape)) + " voxels after resampling"
-    smallest = [max(4, extent // 4) for extent in config.crop]
-    if any(n < least for n, least in zip(out_shape, smallest, strict=True)):
-        return refuse(shown, text, f"smaller than {'x'.join(map(str, smallest))}, a quarter of a crop; leave it out")
-    if np.prod(out_shape, dtype=float) > MOST_VOXELS:
-        return refuse(shown, text, "too large to prepare; raise the spacing or crop the file")
+        return refuse(shown, finding.value, finding.cause, str(source.path))
+    problems.extend(Problem(source.domain, shown, *note, "warning", str(source.path)) for note in finding.notes)
     for frame in finding.frames:
         name = shown if len(finding.frames) == 1 else f"{shown}#{frame.number}"
         if frame.cause:
-            refuse(name, frame.value, frame.cause)
+            refuse(name, frame.value, frame.cause, _path(source, finding, frame))
             continue
-        steps = recipe_of(domain)
-        items.append(
-            Item(
-                domain=source.domain,
-                source=source,
-                finding=finding,
-                frame=frame,
-                subject=finding.subject,
-                name=name,
-                key=cache_key(finding.content, frame.number, steps, config.dtype),
-                out_shape=out_shape,
-                crops=_estimate(finding, frame, out_shape, config.crop),
-            )
-        )
+        key_ = cache_key(finding.content, frame.number, recipe_of(domain), config.dtype)
+        item = Item(source.domain, source, finding, frame, finding.subject, name, key_)
+        items.append(item)
+        problems.extend(item.problem(value, cause, "warning") for value, cause in frame.warnings)
     return None
-
-
-def _estimate(finding: Finding, frame: Frame, out_shape: Sequence[int], crop: Sequence[int]) -> int:
-    """Effective crops, from the foreground as it is before resampling."""
-    growth = [out / n for out, n in zip(out_shape, finding.shape, strict=True)]
-    extents = [max(1.0, n * g) for n, g in zip(frame.extents, growth, strict=True)]
-    return effective_crops(frame.foreground * math.prod(growth), extents, crop)
-
-
-def resampled_shape(finding: Finding, domain: DomainConfig) -> tuple[int, int, int]:
-    """Voxels along R, A, S after resampling."""
-    target = domain.spacing or finding.spacing
-    x, y, z = (
-        max(1, round((n - 1) * mm / to) + 1)
-        for n, mm, to in zip(finding.shape, finding.spacing, target, strict=True)
-    )  # fmt: skip
-    return x, y, z
 
 
 def _unite(
@@ -255,7 +229,7 @@ def _unite(
                 links.join(other.finding.subject, item.finding.subject)
             if (name, item.frame.voxels) in seen:
                 cause = f"same voxels as {other.name} of '{other.domain}'; used once"
-                repeats[name].append(Problem(name, item.name, "", cause, "warning", str(item.source.path)))
+                repeats[name].append(item.problem("", cause, "warning"))
             else:
                 kept[name].append(item)
             seen.add((name, item.frame.voxels))

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from trainers.volumes.files import in_words
+from trainers.volumes.records import Problem
 from trainers.volumes.scanning import Scan, summary
 
 MOST_LINES = 50
 
 
-def renderables(found: Scan) -> list[RenderableType]:
-    """A table of domains, then every problem, duplicate and leak with what to do, then the disk needed."""
+def renderables(found: Scan, problems: Mapping[str, Sequence[Problem]] | None = None) -> list[RenderableType]:
+    """A table of domains, then every problem, duplicate and leak with what to do, then the disk needed.
+
+    `problems` by domain are those of a verdict; without them those of the scan are shown. All of them are listed.
+    """
     body = summary(found)
-    parts: list[RenderableType] = [_domains(body["domains"])]
+    shown = problems if problems is not None else {name: domain.problems for name, domain in found.domains.items()}
+    parts: list[RenderableType] = [_domains(body["domains"], {name: len(those) for name, those in shown.items()})]
     parts += [Text(line) for line in finding_lines(found, local=True)]
-    parts += _listed("Problems", [p.line(local=True) for p in found.problems], "red")
+    lines = [problem.line(local=True) for those in shown.values() for problem in those]
+    parts += _listed("Problems", lines, "red", most=len(lines))
     same = [f"{d.second[1]} of '{d.second[0]}' = {d.first[1]} of '{d.first[0]}'" for d in found.duplicates]
     parts += _listed("Duplicates by voxels (one side of the split, once per domain)", same, "yellow")
     both = [f"{file}: held out in '{held}', trained on in '{train}'" for file, held, train in found.both]
@@ -38,18 +46,15 @@ def finding_lines(found: Scan, *, local: bool = False) -> list[str]:
     ]
 
 
-def _domains(domains: dict[str, dict[str, object]]) -> Table:
+def _domains(domains: dict[str, dict[str, object]], problems: Mapping[str, int]) -> Table:
     table = Table(title="Domains")
     table.add_column("domain", no_wrap=True)
-    for heading in ("kind", "files", "volumes", "subjects", "held out", "crops (est.)", "spacing mm", "problems"):
+    for heading in ("kind", "files", "volumes", "subjects", "held out", "crops", "spacing mm", "problems"):
         table.add_column(heading, justify="left" if heading in ("kind", "spacing mm") else "right")
     for name, row in domains.items():
         held = "slab" if row["slab"] else str(row["held_out_volumes"])
-        problems = row["problems"]
-        assert isinstance(problems, list)
         counts = [str(row[field]) for field in ("kind", "files", "volumes", "subjects")]
-        style = "red" if problems else None
-        count = Text(str(len(problems)), style=style or "")
+        count = Text(str(problems[name]), style="red" if problems[name] else "")
         table.add_row(name, *counts, held, str(row["crops"]), _spacing(row), count)
     return table
 
@@ -62,9 +67,9 @@ def _spacing(row: dict[str, object]) -> str:
     return " x ".join(spans)
 
 
-def _listed(title: str, lines: list[str], style: str) -> list[RenderableType]:
+def _listed(title: str, lines: list[str], style: str, most: int = MOST_LINES) -> list[RenderableType]:
     if not lines:
         return []
-    shown = [Text(f"  {line}") for line in lines[:MOST_LINES]]
-    rest = [Text(f"  ... and {len(lines) - MOST_LINES} more")] if len(lines) > MOST_LINES else []
+    shown = [Text(f"  {line}") for line in lines[:most]]
+    rest = [Text(f"  ... and {len(lines) - most} more")] if len(lines) > most else []
     return [Text(f"{title}: {len(lines)}", style=f"bold {style}"), *shown, *rest]

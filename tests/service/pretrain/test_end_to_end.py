@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from service.journal import Journal, decision_of
+from tests.trainers.volumes.broken import half, head, nifti
 from trainers.examples.phantoms import hub_island, write_phantoms
 
 pytestmark = pytest.mark.ray
@@ -25,6 +26,8 @@ REPORTS = [*range(BUDGET // 20, BUDGET * 9 // 10, BUDGET // 10), BUDGET]
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     manifest = write_phantoms(tmp_path / "volumes", domains=hub_island(1), volumes=3, size=24)
+    nifti(tmp_path / "volumes" / "hub" / "mask.nii.gz", head() > 60)
+    nifti(tmp_path / "volumes" / "island" / "padded.nii.gz", half(head(), -1024))
     body: dict[str, Any] = {
         "name": "small",
         "budget": BUDGET,  # so long that it is not at its end by the time that it has stopped
@@ -33,6 +36,7 @@ def file(tmp_path: Path) -> Path:
             "root": "volumes",
             "cache": "cache",
             "crop": 16,
+            "max_missing": 0.3,
             "domains": {name: {"path": name, "kind": "mr"} for name in manifest.domains},
         },
         "model": {"preset": "nano"},
@@ -63,6 +67,9 @@ def test_stopped_run_goes_on_where_it_was(file: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.log", tmp_path / "second.log"
     process = start(file, log=first)
     wait_for(f"{REPORTS[0]:,}/{BUDGET:,}", first, process)
+    volumes = tmp_path / "volumes"
+    assert f"domain 'hub': {volumes / 'hub' / 'mask.nii.gz'} quarantined: a mask" in first.read_text()
+    assert f"domain 'island': {volumes / 'island' / 'padded.nii.gz'} warning: a padding" in first.read_text()
     process.send_signal(signal.SIGTERM)
     assert process.wait(180) == 1, first.read_text()
     folder = tmp_path / "runs" / "small"

@@ -83,7 +83,7 @@ def test_the_same_data_for_every_seed_and_every_time(ready):
 
 def test_the_second_time_reads_and_writes_nothing(ready, monkeypatch):
     first = prepare(ready, seed=0, eval_crops=6)
-    for name in ("preparation.read_voxels", "inspection.read_voxels", "inspection.sha256_of", "cache.write_atomic"):
+    for name in ("preparation.read_voxels", "frame.read_voxels", "inspection.sha256_of", "cache.write_atomic"):
         monkeypatch.setattr(f"trainers.volumes.{name}", None)
     assert prepare(ready, seed=0, eval_crops=6) == first
 
