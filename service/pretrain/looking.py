@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from service.config import Config
 from service.pretrain.console import Console
 from trainers.volumes import Verdict, decide, finding_lines, scan
 from trainers.volumes.files import check_room
+
+JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in a job, whose log others may read
 
 
 def look(config: Config, console: Console) -> Verdict:
@@ -19,8 +23,9 @@ def look(config: Config, console: Console) -> Verdict:
 
 
 def tell(verdict: Verdict, console: Console) -> None:
-    """How subjects were found, and every problem, one in each line."""
-    for line in (*finding_lines(verdict.scan, local=True), *verdict.lines):
+    """How subjects were found, and every problem, one in each line. Examples of subjects stay out of a job's log."""
+    local = JOB_VARIABLE not in os.environ
+    for line in (*finding_lines(verdict.scan, local=local), *verdict.lines):
         console.line(line)
 
 

@@ -367,7 +367,7 @@ def test_tables_as_spreadsheets_write_them(tmp_path, touch, look, monkeypatch, t
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path,subject\nMüller.nii,p1\n".encode("latin-1"), "line 2 is not UTF-8 .byte 0xfc."),
+        ("path,subject\nMüller.nii,p1\n".encode("latin-1"), "is not UTF-8 .byte 0xfc in line 2, column 2"),
         (b"path,subject\nDoe, Jane.nii,p1\n", "line 2 has 3 cells for 2 columns; quote"),
         (b"path,subject,held_out\na.nii,p1,true\na.nii,p1,false\n", "lines 2 and 3 .* same file with another held_out"),
         (b"path,subject\na.nii,p1\n./a.nii,p2\n", "lines 2 and 3 .* same file with another subject"),

@@ -181,8 +181,8 @@ def test_all_domains_that_stop_a_run_are_named_and_few_of_their_problems(tmp_pat
     good(tmp_path / "a")
     good(tmp_path / "b")
     for number in range(8):
-        nifti(tmp_path / "b" / f"mask{number}.nii", np.roll(head() > 60, number))
-    nifti(tmp_path / "a" / "mask.nii", head() > 60)
+        nifti(tmp_path / "b" / f"odd{number}.nii", np.roll(head() > 60, number))
+    nifti(tmp_path / "a" / "odd.nii", head() > 60)
     data = config({"a": {}, "b": {}})
     verdict = decide(data, scan(data), 2)
     with pytest.raises(BadData) as caught:
