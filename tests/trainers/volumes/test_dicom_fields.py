@@ -256,11 +256,12 @@ def test_rescale_by_slice_is_applied(tmp_path, make):
 def test_what_is_used_all_the_same_is_said(tmp_path, make, config, tags, said):
     make.dicom(tmp_path / "ct" / "s", np.round(10 * make.head((20, 24, 12))) - 1000, tags=tags)
     found = scan(config({"ct": {"kind": "ct"}}))
-    assert len(found.domains["ct"].items) == 1
-    assert (said, "warning") in [(p.value, p.severity) for p in found.problems]
-    assert len(found.problems) == 1 + (
-        "RescaleSlope" in tags
-    )  # as it is stored such a CT lies above air, which is said
+    stored = "RescaleSlope" in tags  # with its offset: that is no CT in HU
+    assert len(found.domains["ct"].items) == 1 - stored
+    problems = [(p.value, p.severity) for p in found.problems]
+    assert (said, "warning") in problems
+    assert [severity for _, severity in problems if severity != "warning"] == ["quarantined"] * stored
+    assert len(problems) == 1 + stored
 
 
 @pytest.mark.parametrize(
