@@ -1,6 +1,7 @@
 """`data check`, `pretrain --dry-run` and `pretrain` say the same of the same data and end with the same code.
 
-The real commands run in this process, on everything that `broken` lists. `pretrain` is followed up to where Ray would
+The real commands run in this process, on everything that `broken` and
+`broken_files` list. `pretrain` is followed up to where Ray would
 start: reaching that point is its 0, and it must not be reached otherwise. A run that really trains on data with a
 quarantined and a suspicious volume is in `test_end_to_end`.
 """
@@ -20,8 +21,11 @@ from typer.testing import CliRunner
 
 from service.cli.app import app
 from service.pretrain import command
-from tests.trainers.volumes.broken import SETTINGS, VOLUMES, BrokenSetting, BrokenVolume, good
+from tests.trainers.volumes import broken, broken_files
+from tests.trainers.volumes.broken import BrokenSetting, BrokenVolume, good
 
+VOLUMES = [*broken.VOLUMES, *broken_files.VOLUMES]
+SETTINGS = [*broken.SETTINGS, *broken_files.SETTINGS]
 PROBLEM = re.compile(r"domain '[^']+': .* (quarantined|warning): .*")
 BODY: dict[str, Any] = {"budget": 3840, "interval": 384, "policy": {"name": "uniform"}}
 SMALL = {"model": {"preset": "nano"}, "train": {"global_batch": 4, "eval_fraction": 0.2}, "ray": {"workers": 1}}

@@ -355,7 +355,7 @@ SETTINGS = [
     BrokenSetting("only subject", _slab, 0, "one subject only"),
     BrokenSetting("held-out subjects that nobody is", lambda f: _domain(f, held_out=["x"]), 2, "held_out"),
     BrokenSetting("all held out", lambda f: _domain(f, held_out=["s0", "s1", "s2"]), 2, "leave at least one"),
-    BrokenSetting("held out here, trained on there", _both, 0, "hold it out there too"),
+    BrokenSetting("held out here, trained on there", _both, 0, "held out here, too, since"),
     BrokenSetting("the same voxels twice", _twice, 0, "same voxels as"),
     BrokenSetting("table without columns", lambda f: _table(f, "file,subject", "x,y"), 2, "needs path and subject"),
     BrokenSetting("table without a subject", lambda f: _table(f, HEADINGS, "mr/s0.nii.gz,,no"), 2, "lacks a path"),
