@@ -28,11 +28,15 @@ class PolicyConfig(Strict):
 
     Parameters
     ----------
-    name, options:
-        A policy that `policies.available_policies()` lists, and its options.
-    objective, targets:
-        What is to be low at the end: `mean_log`, `mean_excess` or `worst_excess` of the held-out
-        losses, weighted by `targets` (domain: weight; by default all alike).
+    name:
+        One of `aioli`, `ado`, `doge`, `doremi`, `fixed`, `mixing_law`, `odm`, `own_law`, `proportional`, `regmix`,
+        `skill_it`, `temperature`, `transfer_law`, `unimax`, `uniform`.
+    options:
+        Options of that policy, by name.
+    objective:
+        What is to be low at the end: `mean_log`, `mean_excess` or `worst_excess` of the held-out losses.
+    targets:
+        Weight of each held-out loss in the objective, by domain. Null: all alike.
     baseline:
         Mixture to fall back on, by domain; default uniform.
     mode:
@@ -65,11 +69,11 @@ class TrackingConfig(Strict):
         MLflow tracking URI; default a SQLite file `mlflow.db` in `runs`. `$NAME` in it is read where the run trains;
         a password that stands here is kept in a file of the run that its owner alone can read.
     experiment:
-        Default: the configuration's `name`.
+        MLflow experiment. Null: the configuration's `name`.
     every_seconds:
-        How often the tracker looks for something new.
+        Seconds between two looks of the tracker for something new.
     flush_seconds:
-        How long the end of a run waits for a tracking server that is slow or gone.
+        Seconds that the end of a run waits for a tracking server that is slow or gone.
     """
 
     enabled: bool = True
@@ -96,12 +100,12 @@ class TrackingConfig(Strict):
 
 
 class ClusterConfig(RayConfig):
-    """Where Ray runs, besides what concerns training.
+    """Where Ray runs, and how training is spread over it.
 
     Parameters
     ----------
     address:
-        Of a running cluster (`auto`, `ray://...`, `host:port`); None starts one on this machine.
+        Address of a running cluster (`auto`, `ray://...`, `host:port`); None starts one on this machine.
     auth:
         Ray's own check of a token between its processes; `token` reads RAY_AUTH_TOKEN.
     """
@@ -116,11 +120,13 @@ class Config(Strict):
     Parameters
     ----------
     name:
-        Of the run, its folder and its experiment.
-    budget, interval:
-        Draws of the whole run; draws between two changes of the mixture.
+        Name of the run, of its folder and of its experiment.
+    budget:
+        Draws of the whole run.
+    interval:
+        Draws between two changes of the mixture; give a law 50 intervals or more.
     seed:
-        Of weights, stream and masks.
+        Seed of weights, stream and masks.
     runs:
         Folder of all runs, relative to the YAML.
     store:

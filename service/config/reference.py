@@ -36,7 +36,7 @@ HEADER = """# Configuration: every key
 One YAML holds a run. `isthmus pretrain CONFIG --set key.key=value` overrides any key.
 A misspelt key is refused with the nearest right one, before anything starts.
 """
-_ENTRY = re.compile(r"^(?P<names>[a-z_]+(?:, [a-z_]+)*):$")
+_ENTRY = re.compile(r"^([a-z_]+):$")
 
 
 def reference() -> str:
@@ -49,7 +49,7 @@ def _section(prefix: str, model: type[BaseModel]) -> Iterator[str]:
     described = descriptions(model)
     yield f"## `{prefix.rstrip('.')}`" if prefix else "## Top level"
     yield ""
-    yield inspect.getdoc(model).splitlines()[0] if model.__doc__ else ""  # type: ignore[union-attr]
+    yield inspect.cleandoc(model.__doc__ or "").splitlines()[0]
     yield ""
     yield "| key | default | meaning |"
     yield "| --- | --- | --- |"
@@ -60,21 +60,21 @@ def _section(prefix: str, model: type[BaseModel]) -> Iterator[str]:
 
 
 def descriptions(model: type[BaseModel]) -> dict[str, str]:
-    """What the docstrings of a model and of its bases say of each key; several keys may share one text."""
+    """What the docstrings of a model and of its bases say of each key. Raises `LookupError` where one is silent."""
     found: dict[str, str] = {}
     for base in reversed(model.__mro__):
         if not issubclass(base, BaseModel) or base is BaseModel:
             continue
-        names: list[str] = []
-        for line in (inspect.cleandoc(base.__doc__ or "")).splitlines():
+        key = ""
+        for line in inspect.cleandoc(base.__doc__ or "").splitlines():
             entry = _ENTRY.match(line)
             if entry:
-                names = entry["names"].split(", ")
-                found.update(dict.fromkeys(names, ""))
-            elif names and line.startswith("    "):
-                found.update({name: f"{found[name]} {line.strip()}".strip() for name in names})
+                key = entry[1]
+                found[key] = ""
+            elif key and line.startswith("    "):
+                found[key] = f"{found[key]} {line.strip()}".strip()
             elif line.strip():
-                names = []
+                key = ""
     missing = [n for n, f in model.model_fields.items() if not _is_section(f) and not found.get(n)]
     if missing:
         raise LookupError(f"{model.__name__} does not describe {', '.join(missing)}; add it to the docstring")

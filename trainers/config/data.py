@@ -81,8 +81,16 @@ class DomainConfig(Strict):
     suspicious:
         What becomes of a volume that reads well and looks wrong after preprocessing (a mask, padded, saturated, with
         outliers, empty): `quarantine`, or `warn` and use it. What leaves nothing to learn from is quarantined anyway.
-    min_share, max_share, max_epochs, cost, group:
-        As in `policies.Domain`.
+    min_share:
+        Smallest share of the draws, 0 to 1.
+    max_share:
+        Largest share of the draws, 0 to 1.
+    max_epochs:
+        Most draws of the domain in the whole run, in epochs of its pool. Null: no limit.
+    cost:
+        What a draw costs relative to the other domains', in units of the budget.
+    group:
+        A name, of a modality or a site: domains of one group are expected to help each other more.
     """
 
     path: Annotated[tuple[str, ...], BeforeValidator(_many)] = Field(min_length=1)
@@ -199,7 +207,7 @@ class DataConfig(Strict):
     Parameters
     ----------
     domains:
-        By name.
+        The domains by name: 1 to 64 letters, digits, '_', '-' and '.', beginning with a letter or a digit.
     root:
         Folder that relative paths start at; itself relative to the folder of the YAML.
     cache:
@@ -207,12 +215,14 @@ class DataConfig(Strict):
         environment's ISTHMUS_CACHE, or else `isthmus-cache` in `root`.
     crop:
         Voxels of a crop, one number or three.
-    spacing, held_out:
-        Defaults for the domains.
+    spacing:
+        Default of the domains: millimetres, one number or three (R, A, S); null keeps that of each file.
+    held_out:
+        Default of the domains: fraction of the subjects held out of training.
     dtype:
-        Of the cached voxels; float16 halves disk and keeps 11 bits, float32 saves 0.1 ms a crop of 32 voxels.
+        Type of the cached voxels; float16 halves disk and keeps 11 bits, float32 saves 0.1 ms a crop of 32 voxels.
     max_missing:
-        The run stops when more than this part of a domain's volumes is quarantined.
+        Largest part of a domain's volumes that may be quarantined; beyond it nothing starts.
     """
 
     domains: dict[str, DomainConfig] = Field(min_length=1)
