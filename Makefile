@@ -25,9 +25,9 @@ demo: install ## real volumes, five or more domains, two Ray workers, one page a
 	$(BIN)/isthmus data fetch-examples demo
 	$(BIN)/isthmus pretrain deploy/examples/demo.yaml
 
-# Two processes, a file of tests at a time in each; files of many tests come first.
+# Two processes, a file of tests at a time in each; long files come first (tests/conftest.py).
 test: lint ## lint, types, import contracts and all tests that take less than minutes
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check policies trainers service tests deploy

@@ -153,7 +153,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     assert "run.yaml is a list; it must hold" in refused(tmp_path, "- budget: 1\n")
     assert "run.yaml is one value" in refused(tmp_path, "budget\n")
     said = refused(tmp_path, "name: Schädel\n".encode("latin-1"))
-    assert "it is not text in UTF-8 (byte 0xe4 at line 1, column 10); save it as UTF-8" in said
+    assert "is not UTF-8 (byte 0xe4 in line 1, column 10: Latin-1, or no text at all?); save it as UTF-8" in said
     with pytest.raises(BadConfig, match="larger than 4 MiB"):
         load_config("/dev/zero")
     with pytest.raises(BadConfig, match="cannot be read: Is a directory"):

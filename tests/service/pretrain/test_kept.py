@@ -182,8 +182,8 @@ def test_a_configuration_in_latin_1_is_said_with_its_line(tmp_path: Path) -> Non
     (tmp_path / "c.yaml").write_bytes(b"budget: 100\nname: M\xfcller\n")
     with pytest.raises(BadConfig, match=r"c\.yaml is not UTF-8 \(byte 0xfc in line 2.*save it as UTF-8"):
         load_config(tmp_path / "c.yaml")
-    (tmp_path / "c.yaml").write_text("budget: 100\n", encoding="utf-16")
-    with pytest.raises(BadConfig, match=r"c\.yaml is UTF-16; save it as UTF-8"):
+    (tmp_path / "c.yaml").write_text("budget: 100\n", encoding="utf-32")
+    with pytest.raises(BadConfig, match=r"c\.yaml is UTF-32; save it as UTF-8"):
         load_config(tmp_path / "c.yaml")
 
 
