@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
-from service.journal.errors import JournalError, StoreLost, said
+from service.journal.errors import JournalDamaged, JournalError, StoreLost, is_damage, said
 from service.journal.migrations import NewerStore, upgrade
 from service.urls import BadUrl, hidden, sqlite_file, without_secrets
 
@@ -46,7 +46,8 @@ def open_engine(url: str, *, shared: bool = False) -> Engine:
             engine.dispose()
         kind = StoreLost if isinstance(error, OperationalError | OSError) else JournalError
         said_so = without_secrets(said(error), url)
-        raise kind(f"store {without_password(url)} cannot be opened: {said_so}") from error
+        kind, cure = (JournalDamaged, "; restore the store from a backup") if is_damage(error) else (kind, "")
+        raise kind(f"store {without_password(url)} cannot be opened: {said_so}{cure}") from error
     return engine
 
 

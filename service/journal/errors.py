@@ -37,3 +37,9 @@ def said(error: BaseException) -> str:
     """What a database said, in one line, without SQLAlchemy's statement and parameters."""
     cause = getattr(error, "orig", None) or error
     return (str(cause).splitlines() or [type(cause).__name__])[0]
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says that its file is not what it wrote: cut short, or overwritten."""
+    text = str(getattr(error, "orig", None) or "")
+    return any(sign in text for sign in ("disk image is malformed", "file is not a database"))

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.journal import packing, schema, statements
 from service.journal.engine import is_sqlite, open_engine, single_reads
-from service.journal.errors import Fenced, NoSuchAllocation, StoreLost, said
+from service.journal.errors import Fenced, JournalDamaged, NoSuchAllocation, StoreLost, is_damage, said
 from service.journal.event import canonical
 
 _KEPT_SNAPSHOTS = 3
@@ -166,6 +166,8 @@ class _Transaction:
             raise
         finally:
             self._turn.__exit__(None, None, None)
+        if is_damage(error):
+            raise JournalDamaged(f"the journal is damaged: {said(error)}; restore the store from a backup") from error
         if _is_lost(error):
             raise StoreLost(f"the journal could not be {self._done}: {said(error)}") from error
 

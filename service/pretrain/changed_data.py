@@ -10,7 +10,10 @@ MOST_NAMES = 3
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Files added, removed, changed, prepared otherwise or moved between the sides, from two manifests, in words."""
-    found = list(_changes(before, now))
+    try:
+        found = list(_changes(before, now))
+    except (AttributeError, KeyError, TypeError):
+        return "which files cannot be said, since the manifest that the run has kept is written in another way"
     return "; ".join(found) or "the order of volumes or the places of crops are others"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,18 @@ def settle_checkpoint(
     decisions of the lost attempt stay on file and count no more.
     """
     checkpoints = CheckpointFolder(folder.path / "checkpoints", keep=1, parts=PARTS)
+    if os.path.lexists(checkpoints.folder) and not checkpoints.folder.is_dir():
+        raise BadConfig(f"{checkpoints.folder} is no folder, or a link that leads nowhere; put the folder back")
     position, damaged = checkpoints.newest()
     if position is not None:
         for sentence in damaged:
             console.line(f"{sentence}; the run goes on from the one at draw {position:,}")
+        told = journal.last(allocation, ["checkpoint"])
+        if told is not None and told.position > position and not damaged:
+            console.line(
+                f"the journal tells of a checkpoint at draw {told.position:,}, and {checkpoints.folder} does not hold "
+                f"it; the run goes on from the one at draw {position:,}"
+            )
         if from_start:
             raise BadConfig(
                 f"run '{folder.name}' has a good checkpoint at draw {position:,} and goes on from it; leave "
@@ -86,7 +95,7 @@ def read_manifest(folder: RunFolder) -> dict[str, Any]:
             raise ValueError("no digest")
         return body
     except (ValueError, OSError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or "it is empty or cut short"
+        why = (error.strerror if isinstance(error, OSError) else None) or "it is empty, cut short or no JSON"
         raise BadConfig(
             f"{folder.manifest} is damaged ({why}): put it back from a copy, or remove it; the checkpoints know as "
             "well which data they were trained on, and refuse others"

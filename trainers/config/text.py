@@ -27,7 +27,8 @@ def read_text(path: Path, *, most_bytes: int | None = None) -> str:
         before = raw[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         where = f"byte 0x{raw[error.start]:02x} in line {line}, column {column}"
-        raise NoText(f"{path} is not UTF-8 ({where}: Latin-1, or no text at all?); save it as UTF-8") from None
+        guess = "UTF-16 without its mark" if b"\0" in raw else "Latin-1"
+        raise NoText(f"{path} is not UTF-8 ({where}: {guess}, or no text at all?); save it as UTF-8") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise NoText(f"{path} is no text (byte 0x00 in line {line}: UTF-16 without its mark?); save it as UTF-8")

@@ -64,7 +64,7 @@ class CheckpointFolder:
         if not self.folder.is_dir():
             return []
         names = [p.name.removeprefix(_PREFIX) for p in self.folder.iterdir() if p.name.startswith(_PREFIX)]
-        return sorted(int(name) for name in names if name.isdigit())
+        return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
     def newest(self) -> tuple[int | None, list[str]]:
         """Position of the newest intact checkpoint, and a sentence on each newer one that is damaged."""
@@ -130,6 +130,9 @@ def find_fault(checkpoint: Path, parts: Sequence[str] = ()) -> str | None:
         manifest = json.loads(text)
         if manifest["format"] != FORMAT:
             return f"{MANIFEST} has format {manifest['format']!r}; this version reads {FORMAT}"
+        named = checkpoint.name.removeprefix(_PREFIX)
+        if manifest.get("position") is not None and named.isdigit() and int(named) != manifest["position"]:
+            return f"{MANIFEST} is of draw {manifest['position']}, so the folder has another's name"
         files = manifest["files"]
         if missing := [part for part in parts if part not in files]:
             return f"{MANIFEST} does not list {missing[0]}"

@@ -48,7 +48,7 @@ def memory_explained(
     """Have what runs out of memory raise `OutOfMemory`."""
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, OSError) as error:
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(sentence(train, model, crop, world, device)) from error

@@ -90,6 +90,8 @@ def _notes(slices: Sequence[Slice], found: Stack) -> list[Note]:
     first, notes = slices[0], []
     if first.inverted:
         notes.append(("MONOCHROME1", "low values are shown white; its values were inverted"))
+    if first.part:
+        notes.append((first.part, "it is one part of complex voxels; leave it out if magnitudes are meant"))
     if first.header.get("SOPClassUID") == SECONDARY_CAPTURE or "SECONDARY" in first.image_type[1:2]:
         notes.append(("secondary capture", "its values may not be the scanner's; leave it out if they are not"))
     elif "DERIVED" in first.image_type[:1]:

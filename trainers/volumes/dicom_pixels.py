@@ -22,7 +22,7 @@ def read_pixels(item: Slice) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bo
     _check_bits(item, stored, words, empty)
     values: npt.NDArray[Any] = stored
     if item.inverted:
-        least, most = _range(item)
+        least, most = item.value_range
         values = (least + most) - stored.astype(np.int64)
     slope, intercept = item.rescale or (1.0, 0.0)
     return values.T * slope + intercept, empty.T
@@ -79,13 +79,6 @@ def _check_length(item: Slice, data: Any) -> None:
             f"{item.name}: {have} bytes of pixels, {needed} by its header",
             "its header does not fit its pixels; mend it",
         )
-
-
-def _range(item: Slice) -> tuple[int, int]:
-    """Least and greatest value that can be stored."""
-    bits = int(item.header.get("BitsStored") or item.header.get("BitsAllocated") or 16)
-    signed = bool(int(item.header.get("PixelRepresentation", 0) or 0))
-    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
 
 
 def _check_bits(item: Slice, stored: npt.NDArray[Any], words: npt.NDArray[Any], empty: npt.NDArray[np.bool_]) -> None:

@@ -18,20 +18,27 @@ from trainers.volumes.privacy import scrub
 from trainers.volumes.refused import Refused
 
 OVERLAY_BIT = 0x60000102  # Overlay Bit Position, retired
+GE_CREATOR, GE_PART = 0x00430010, 0x0043102F  # of GEMS_PARM_01: 0 magnitude, 1 phase, 2 real, 3 imaginary
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "PatientID", "PatientName", "Modality",
     "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
     "ImageOrientationPatient", "ImagePositionPatient", "SpacingBetweenSlices", "GantryDetectorTilt", "ImageType",
     "InstanceNumber", "TemporalPositionIdentifier", "AcquisitionNumber", "BitsAllocated", "BitsStored", "HighBit",
     "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept",
-    "RescaleType", "ModalityLUTSequence", "RealWorldValueMappingSequence", "LossyImageCompression",
-    OVERLAY_BIT,
+    "RescaleType", "ModalityLUTSequence", "RealWorldValueMappingSequence", "LossyImageCompression", "EchoTime",
+    "ComplexImageComponent", "PresentationLUTShape", "FrameOfReferenceUID", "Units", OVERLAY_BIT, GE_CREATOR, GE_PART,
 ]  # fmt: skip
 NO_IMAGES = (
     "SEG", "RTSTRUCT", "RTDOSE", "RTPLAN", "RTRECORD", "SR", "KO", "PR", "REG", "FID", "RWV", "DOC", "PLAN", "M3D",
     "SMR", "ECG", "AU",
 )  # fmt: skip
 NO_SLICES = ("LOCALIZER", "SCOUT", "TOPOGRAM", "MOSAIC", "SCREEN SAVE", "DOSE_INFO")
+# Of an MR image, which part of the complex numbers it holds: as ComplexImageComponent or ImageType, 3 on, have it.
+PARTS = {
+    "P": "phase", "PHASE": "phase", "PHASE MAP": "phase", "I": "imaginary part", "IMAGINARY": "imaginary part",
+    "MIXED": "mixed parts", "R": "real part", "REAL": "real part",
+}  # fmt: skip
+REAL = "real part"  # is trained on and said: some scanners store inversion recovery, which is an image, as such
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 IN_PHYSICAL_UNITS = ("CT", "PT")
 HU_TYPES = ("", "HU", "US")  # US: unspecified, which for CT means HU
@@ -80,6 +87,23 @@ class Slice:
         return text(self.header, "PhotometricInterpretation").upper() == "MONOCHROME1"
 
     @property
+    def kind(self) -> tuple[str, ...]:
+        """What tells images at one place apart besides time: echo time and the rest of ImageType."""
+        return (text(self.header, "EchoTime"), *self.image_type[2:])
+
+    @property
+    def value_range(self) -> tuple[int, int]:
+        """Least and greatest value that can be stored."""
+        bits = int(self.header.get("BitsStored") or self.header.get("BitsAllocated") or 16)
+        signed = bool(int(self.header.get("PixelRepresentation", 0) or 0))
+        return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+    @property
+    def part(self) -> str:
+        """Of complex numbers; empty for their magnitude."""
+        return part_of(self.header)
+
+    @property
     def overlay(self) -> bool:
         """Whether bits that hold no value hold an overlay, as old files have it."""
         return OVERLAY_BIT in self.header and int(self.header[OVERLAY_BIT].value or 0) > 0
@@ -120,13 +144,29 @@ def names_of(header: Any) -> tuple[str, ...]:
     return (str(header.get("PatientID", "") or ""), *words)
 
 
-def text(header: Any, tag: str) -> str:
-    return str(header.get(tag, "") or "").strip()
+def text(header: Any, tag: str | int) -> str:
+    value = header.get(tag, "") if isinstance(tag, str) else header[tag].value if tag in header else ""
+    return str(value or "").strip()
 
 
 def image_type(header: Any) -> tuple[str, ...]:
     found = header.get("ImageType") or ()
     return tuple(str(part).strip().upper() for part in ([found] if isinstance(found, str) else found))
+
+
+def part_of(header: Any) -> str:
+    """Which part of complex numbers an MR image holds: `phase`, ...; empty for the magnitude and for other images."""
+    if text(header, "Modality").upper() not in ("MR", ""):
+        return ""
+    said = text(header, "ComplexImageComponent").upper()
+    if said:
+        return PARTS.get(said, "")
+    found = next((PARTS[part] for part in image_type(header)[2:] if part in PARTS), "")
+    if not found and text(header, GE_CREATOR) == "GEMS_PARM_01" and GE_PART in header:
+        value = header[GE_PART].value
+        value = int.from_bytes(value[:2], "little") if isinstance(value, bytes) else value
+        found = {1: "phase", 2: REAL, 3: "imaginary part"}.get(value, "") if isinstance(value, int) else ""
+    return found
 
 
 def number(header: Any, tag: str) -> float | None:
@@ -169,6 +209,14 @@ def _check_values(header: Any, name: str) -> None:
             f"{name}: MONOCHROME1 in {modality}",
             "whether its values or only their display are inverted is not said; convert it to MONOCHROME2",
         )
+    shape = text(header, "PresentationLUTShape").upper()
+    if shape == "INVERSE" and text(header, "PhotometricInterpretation").upper() == "MONOCHROME2":
+        raise Refused(
+            f"{name}: PresentationLUTShape INVERSE, MONOCHROME2",
+            "one says that low values are white, the other that they are black; mend the one that is wrong",
+        )
+    if part_of(header) not in ("", REAL):
+        raise Refused(f"{name}: {part_of(header)}", "a part of complex voxels; keep only the magnitude in the folder")
     if header.get("ModalityLUTSequence"):
         raise Refused(f"{name}: ModalityLUTSequence", "its values are indices of a table; convert it to real values")
     kind = text(header, "RescaleType").upper()

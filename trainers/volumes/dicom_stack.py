@@ -45,6 +45,7 @@ def stack(slices: Sequence[Slice]) -> Stack:
         raise Refused(f"{len(slices)} slice", "one slice is no volume; leave it out or join the slices")
     leaders = [group[0] for group in places]
     along = np.array([s.position @ normal for s in leaders])
+    _check_frames(places)
     _check_gaps(leaders, along)
     _check_sideways(places, along, across, down)
     affine = np.eye(4)
@@ -74,7 +75,16 @@ def _one_series(slices: Sequence[Slice]) -> None:
         slices, lambda s: s.spacing, same_spacing, "PixelSpacing",
         "slices differ in the size of their pixels; keep one kind in the folder",
     )  # fmt: skip
-    for tag in ("Modality", "PhotometricInterpretation", "RescaleType"):
+    _alike(
+        slices, lambda s: str(s.header.get("FrameOfReferenceUID", "") or ""), _equal_if_given, "FrameOfReferenceUID",
+        "the places of slices do not compare, as after the patient was moved; keep one frame of reference",
+    )  # fmt: skip
+    if slices[0].inverted:
+        _alike(
+            slices, lambda s: str(s.value_range), _equal, "range of stored values",
+            "slices of MONOCHROME1 would be inverted differently; convert the series to MONOCHROME2",
+        )  # fmt: skip
+    for tag in ("Modality", "PhotometricInterpretation", "RescaleType", "Units"):
         _alike(
             slices, lambda s, tag=tag: str(s.header.get(tag, "") or ""), _equal, tag,  # type: ignore[misc]
             "slices of different kinds; keep one kind in the folder",
@@ -83,6 +93,7 @@ def _one_series(slices: Sequence[Slice]) -> None:
         slices, lambda s: s.image_type[:2], _equal, "ImageType",
         "slices of different kinds; keep one kind in the folder",
     )  # fmt: skip
+    _alike(slices, lambda s: s.part, _equal, "part of complex voxels", "keep only the magnitude in the folder")
     _alike(
         slices, lambda s: "none" if s.rescale is None else "given", _equal, "RescaleSlope",
         "some slices have a scaling and some none, so their values do not compare; mend the series",
@@ -91,6 +102,10 @@ def _one_series(slices: Sequence[Slice]) -> None:
 
 def _equal(one: Any, other: Any) -> bool:
     return bool(one == other)
+
+
+def _equal_if_given(one: str, other: str) -> bool:
+    return not one or not other or one == other
 
 
 def _alike(
@@ -154,6 +169,30 @@ def _check_gaps(leaders: Sequence[Slice], along: Vector) -> None:
             f"gaps of {gaps.min():.2f} to {gaps.max():.2f} mm, the odd one behind {leaders[worst].name}",
             "slices are missing; complete the series",
         )
+    off = np.abs(along - np.linspace(along[0], along[-1], len(along)))
+    if off.max() > UNEVEN * usual:
+        raise Refused(
+            f"{leaders[int(off.argmax())].name}: {off.max():.2f} mm from where even steps would put it",
+            f"the steps of the series change slowly, from {gaps[0]:.3g} to {gaps[-1]:.3g} mm; resample it to even ones",
+        )
+
+
+def _check_frames(places: Sequence[Sequence[Slice]]) -> None:
+    """Where several images lie at each place, their order must be known, and be the same one at all places."""
+    if len(places[0]) == 1:
+        return
+    for group in places:
+        known = {(s.order[:3], s.kind) for s in group}
+        if len(known) < len(group):
+            raise Refused(
+                f"{group[0].name} and {group[1].name} at one place",
+                "their order is not known (InstanceNumber is missing or the same); keep one image a place",
+            )
+    for frame in zip(*places, strict=True):
+        _alike(
+            frame, lambda s: s.kind, _equal, "EchoTime and ImageType",
+            "echoes or kinds of images change from slice to slice; put each into a folder of its own",
+        )  # fmt: skip
 
 
 def _check_sideways(places: Sequence[Sequence[Slice]], along: Vector, across: Vector, down: Vector) -> None:

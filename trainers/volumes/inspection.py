@@ -35,7 +35,7 @@ LONGEST_MM = 4000.0
 MOST_VOXELS = 2**31
 MOST_RESAMPLED_VOXELS = 2**30
 IDENTITY = 2  # raised when the rules for who is in a file change, so that the index is asked anew
-LOOK_VERSION = 2  # of what a look tells apart; raising it looks at every file again
+LOOK_VERSION = 3  # of what a look tells apart; raising it looks at every file again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,17 +131,18 @@ def _look(source: Source, config: DataConfig) -> Finding:
             spacing=spacing,
             dtype=header.dtype,
             frames=frames,
-            notes=(*header.notes, *_unused(header, domain)),
+            notes=(*header.notes, *_unused(source.format, header, domain)),
             reading=header.reading,
         )
     except Exception as error:
         return _refused(source, explain(error, source), header)
 
 
-def _unused(header: Header, domain: DomainConfig) -> list[Note]:
+def _unused(format: str, header: Header, domain: DomainConfig) -> list[Note]:
     if header.frames == 1 or domain.frames == "all":
         return []
-    cause = "a 4D file, of which the first frame is used; set frames: all to use them all"
+    what = "several images at each place (times, echoes ...)" if format == "dicom" else "a 4D file"
+    cause = f"{what}, of which the first frame is used; set frames: all to use them all"
     return [(f"{header.frames} frames", cause)]
 
 

@@ -14,6 +14,7 @@ from policies import LossReport
 from service.cli.errors import exit_code
 from service.config import BadConfig, Config, load_config
 from service.journal import Journal
+from service.journal.errors import JournalDamaged
 from service.owner import Owner
 from service.pretrain.begin import begun, settle_name
 from service.pretrain.changed_data import changes
@@ -87,6 +88,9 @@ HARMS = {
         lambda p: (p / "manifest.json").write_text('{"format": 7, "files": {}}'), "format 7; this version reads 1",
     ),
     "a list": (lambda p: (p / "manifest.json").write_text("[1]"), "is not what was written"),
+    "another's name": (
+        lambda p: (p / "manifest.json").write_text('{"format": 1, "position": 5, "files": {}}'), "is of draw 5",
+    ),
     "binary": (lambda p: (p / "manifest.json").write_bytes(b"\xff\xfe\x00"), "is not what was written"),
 }  # fmt: skip
 
@@ -122,6 +126,47 @@ def test_checkpoints_that_are_gone_are_missed(config: Config, run: RunFolder) ->
         begun(config, DATA, Console(io.StringIO())),
     ):
         pass
+
+
+def test_a_newest_that_is_gone_is_said(config: Config, run: RunFolder) -> None:
+    at(run, 384).rename(run.path / "checkpoints" / "draw-384-kept")
+    (run.path / "checkpoints" / "draw-\N{SUPERSCRIPT TWO}").mkdir()
+    out = io.StringIO()
+    with begun(config, DATA, Console(out)) as again:
+        assert again.checkpoint == 192
+    assert "tells of a checkpoint at draw 384" in out.getvalue()
+    assert "goes on from the one at draw 192" in out.getvalue()
+
+
+@pytest.mark.parametrize("from_start", [False, True])
+@pytest.mark.parametrize("link", [False, True])
+def test_checkpoints_that_are_no_folder_are_said(config: Config, run: RunFolder, link: bool, from_start: bool) -> None:
+    there = run.path / "checkpoints"
+    there.rename(run.path / "elsewhere")
+    there.symlink_to(run.path / "nowhere") if link else there.write_text("")
+    with pytest.raises(BadConfig, match="checkpoints is no folder"):
+        begun(config, DATA, Console(io.StringIO()), from_start=from_start).__enter__()
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.5])
+def test_a_journal_whose_end_is_lost_is_one_sentence(config: Config, run: RunFolder, keep: float) -> None:
+    """Half a file is seen on opening it, zeros in place of pages once they are read."""
+    file = run.path / "journal.db"
+    raw = file.read_bytes()
+    head = raw[: int(len(raw) * keep)]
+    file.write_bytes(head if keep == 0.5 else head + bytes(len(raw) - len(head)))
+    with pytest.raises(JournalDamaged, match=r"malformed; restore the store from a backup") as damaged:
+        begun(config, DATA, Console(io.StringIO())).__enter__()
+    assert "SQL" not in str(damaged.value)
+
+
+@pytest.mark.parametrize(
+    "domains", [["ct"], {"ct": {"train": [{"key": "k"}]}}, {"ct": {"train": ["s0.nii"]}}, {"ct": 3}]
+)
+def test_a_manifest_of_another_form_is_one_sentence(config: Config, run: RunFolder, domains: object) -> None:
+    run.manifest.write_text(json.dumps({"digest": "other", "crop": [32, 32, 32], "domains": domains}))
+    with pytest.raises(BadConfig, match=r"have changed since it began: which files cannot be said"):
+        begun(config, DATA, Console(io.StringIO())).__enter__()
 
 
 def test_with_the_word_the_run_begins_again_and_its_journal_is_rewound(config: Config, run: RunFolder) -> None:

@@ -120,6 +120,35 @@ REFUSED = {
     "gap": (
         {"ImagePositionPatient": lambda k: place(k + (k > 3))}, "3.00 to 6.00 mm, the odd one behind", "missing",
     ),
+    **{
+        f"{part} by {tag}": ({"Modality": "MR", tag: value}, f"slice000.dcm: {part}", "only the magnitude")
+        for part, tag, value in [
+            ("phase", "ComplexImageComponent", "PHASE"),
+            ("imaginary part", "ComplexImageComponent", "IMAGINARY"),
+            ("mixed parts", "ComplexImageComponent", "MIXED"),
+            ("phase", "ImageType", ["ORIGINAL", "PRIMARY", "P", "ND"]),
+            ("phase", "ImageType", ["ORIGINAL", "PRIMARY", "PHASE MAP", "P", "FFE"]),
+            ("imaginary part", "ImageType", ["ORIGINAL", "PRIMARY", "I_FFE", "I", "FFE"]),
+        ]
+    },
+    "some real": (
+        {"Modality": "MR", "ImageType": lambda k: ["ORIGINAL", "PRIMARY", "R" if k == 2 else "M"]},
+        "part of complex voxels real part, others none", "only the magnitude",
+    ),
+    "lookup of presentation": (
+        {"Modality": "MR", "PresentationLUTShape": "INVERSE"}, "INVERSE, MONOCHROME2", "mend the one",
+    ),
+    "inverted in two ranges": (
+        {
+            "Modality": "MR", "PhotometricInterpretation": "MONOCHROME1", "BitsStored": only(3, 12, 16),
+            "HighBit": only(3, 11, 15),
+        },
+        "range of stored values", "inverted differently",
+    ),
+    "two frames of reference": (
+        {"FrameOfReferenceUID": only(3, "1.2.4", "1.2.3")}, "FrameOfReferenceUID 1.2.4, others 1.2.3", "do not compare",
+    ),
+    "two units": ({"Modality": "PT", "Units": only(3, "CNTS", "BQML")}, "Units CNTS, others BQML", "different kinds"),
     "two patients": ({"PatientID": only(1, "OTHER", "DOE-4711")}, "more than one PatientID", "several patients"),
 }  # fmt: skip
 
@@ -131,6 +160,81 @@ def write(make, folder, tags):
     if where is not None:
         tags["ImagePositionPatient"] = lambda k: where(k) or place(k)
     return make.dicom(folder, image(make), name="slice", tags=tags)
+
+
+def in_pairs(make, folder, tags):
+    """Two images at each of six places."""
+    where = {"ImagePositionPatient": lambda k: place(k // 2), "Modality": "MR"}
+    return make.dicom(folder, np.repeat(image(make), 2, axis=2), tags=where | tags)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"TemporalPositionIdentifier": lambda k: k % 2 + 1},
+        {"EchoTime": lambda k: 10 + 20 * (k % 2)},
+        {"InstanceNumber": lambda k: k // 2 + 6 * (k % 2), "ImageType": lambda k: ["ORIGINAL", "PRIMARY", "WF"[k % 2]]},
+    ],
+)
+def test_images_at_one_place_are_frames(tmp_path, make, tags):
+    assert read(in_pairs(make, tmp_path / "s", tags))[0].frames == 2
+
+
+@pytest.mark.parametrize(
+    ("tags", "value", "cause"),
+    [
+        ({"InstanceNumber": None}, "at one place", "order is not known"),
+        ({"InstanceNumber": 7}, "at one place", "order is not known"),
+        (
+            {"InstanceNumber": lambda k: k ^ (k // 2 % 2), "EchoTime": lambda k: 10 + 20 * (k % 2)},
+            "EchoTime and ImageType", "from slice to slice",
+        ),
+        (
+            {
+                "InstanceNumber": lambda k: k ^ (k // 2 % 2),
+                "ImageType": lambda k: ["ORIGINAL", "PRIMARY", "WF"[k % 2]],
+            },
+            "EchoTime and ImageType", "from slice to slice",
+        ),
+    ],
+)  # fmt: skip
+def test_images_at_one_place_whose_order_is_not_one_are_refused(tmp_path, make, tags, value, cause):
+    with pytest.raises(Refused) as refused:
+        read(in_pairs(make, tmp_path / "s", tags))
+    assert value in refused.value.value
+    assert cause in refused.value.cause
+
+
+@pytest.mark.parametrize(("code", "part"), [(0, ""), (1, "phase"), (2, "real part"), (3, "imaginary part")])
+@pytest.mark.parametrize("implicit", [False, True])
+def test_ge_says_the_part_in_a_field_of_its_own(tmp_path, make, code, part, implicit):
+    folder = make.dicom(tmp_path / "s", image(make), tags={"Modality": "MR"})
+    for file in folder.iterdir():
+        data = pydicom.dcmread(file)
+        data.private_block(0x0043, "GEMS_PARM_01", create=True).add_new(0x2F, "SS", code)
+        if implicit:
+            data.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        data.save_as(file, implicit_vr=implicit, little_endian=True)
+    if part in ("", "real part"):
+        assert [note[0] for note in read(folder)[0].notes] == ([part] if part else [])
+    else:
+        with pytest.raises(Refused, match=part):
+            read(folder)
+
+
+def test_steps_that_change_slowly_are_not_taken_for_even_ones(tmp_path, make):
+    """Each step is near the one before, but the middle of the series is where no even step leads."""
+    many = np.tile(image(make), 3)
+    tags = {"ImagePositionPatient": lambda k: place(k, along=k * 3.0 + 0.008 * k * k)}
+    with pytest.raises(Refused, match="from where even steps would put it"):
+        read(make.dicom(tmp_path / "s", many, tags=tags))
+    tags = {"ImagePositionPatient": lambda k: place(k, along=k * 3.0 + 0.1 * (k % 2))}
+    assert read(make.dicom(tmp_path / "t", many, tags=tags))[0].notes == ()
+
+
+def test_a_frame_of_reference_that_some_slices_lack_is_no_second_one(tmp_path, make):
+    folder = make.dicom(tmp_path / "s", image(make), tags={"FrameOfReferenceUID": only(2, "", "1.2.3")})
+    assert read(folder)[0].notes == ()
 
 
 @pytest.mark.parametrize("case", REFUSED)

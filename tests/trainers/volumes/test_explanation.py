@@ -98,6 +98,7 @@ def test_a_damaged_index_is_looked_past(config, tmp_path, patients, harm):
     [
         ("path,subject\nMüller.nii,1".encode("latin-1"), r"is not UTF-8 \(byte 0xfc in line 2"),
         ("path,subject".encode("utf-16-le"), r"is no text \(byte 0x00 in line 1"),
+        ("path,subject\né.nii,1".encode("utf-16-le"), r"is not UTF-8 \(byte 0xe9 in line 2.*: UTF-16 without its mark"),
         ("path,subject".encode("utf-32"), "is UTF-32; save it as UTF-8"),
         (b"\x89PNG\r\n\x1a\n\x00", "is not UTF-8"),
     ],
