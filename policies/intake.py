@@ -35,6 +35,13 @@ def check_report(report: LossReport, domains: Sequence[str], targets: Sequence[s
         raise BadReport(f"position is {report.position}, beyond the budget of {budget} draws")
     _check_keys(report.draws, domains, "draws", "domain", "send the cumulative draws of every domain")
     _check_keys(report.eval_loss, targets, "eval_loss", "target", "send NaN (JSON null) where it was not measured")
+    check_known(report, domains, targets)
+
+
+def check_known(report: LossReport, domains: Sequence[str], targets: Sequence[str]) -> None:
+    """Raise `BadReport` if the report names anything else; it need not name all of them."""
+    _check_known(report.draws, domains, "draws", "domain")
+    _check_known(report.eval_loss, targets, "eval_loss", "target")
     _check_known(report.eval_sem or {}, targets, "eval_sem", "target")
     for field in _BY_DOMAIN:
         _check_known(getattr(report, field) or {}, domains, field, "domain")

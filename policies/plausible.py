@@ -42,7 +42,9 @@ def check_plausible(report: LossReport, before: LossReport | None, left: Mapping
     total = math.fsum({**known, **report.draws}.values())  # of the domains that left as well
     spare = slack(report, interval)
     _check_sum(report, spare)
-    _check_growth(report, last, total, math.fsum(grown.values()), spare)
+    back = sum(name in left and name not in last.draws for name in report.draws)
+    # One that is back brings along what was drawn from it between its last report and its leaving.
+    _check_growth(report, last, total, math.fsum(grown.values()), spare + back * interval)
     _check_learnt(report, last, total, math.fsum(grown.values()), spare)
     _check_train_count(report, last, grown, spare)
 

@@ -14,7 +14,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 MARK = "***"  # in place of a secret, as SQLAlchemy shows one
-_SECRET_WORDS = ("password", "passwd", "pwd", "token", "secret", "apikey", "api_key", "access_key")
+_SECRET_WORDS = (
+    *("password", "passwd", "passphrase", "pwd", "token", "secret", "apikey", "api_key", "access_key", "credential"),
+    "odbc_connect",  # a whole connection string, with its PWD
+)
 # What the SQLite driver and SQLite itself take.
 _OPTIONS = (
     *("timeout", "detect_types", "isolation_level", "check_same_thread", "cached_statements", "autocommit"),

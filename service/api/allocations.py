@@ -115,4 +115,7 @@ def _check_targets(spec: Spec) -> None:
     """Names of targets follow the rule for domains, with which they share the series."""
     for name in spec.targets or {}:
         check_name(name, "target")
-    check_apart([*(domain.name for domain in spec.domains), *(spec.targets or {})])
+    try:
+        check_apart([*(domain.name for domain in spec.domains), *(spec.targets or {})])
+    except BadSetup as error:  # the domains alone were looked at before
+        raise BadSetup(f"targets: {str(error).removeprefix('domains ')}") from None

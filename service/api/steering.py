@@ -15,7 +15,7 @@ from service.api.documents import DECIDED, STATUS, answers
 from service.api.service import Admin
 from service.journal import Entry
 from service.owner import Spec
-from service.owner.status import domains
+from service.owner.status import ever_named
 
 router = APIRouter(route_class=BoundedRoute, prefix="/v1/allocations", tags=["steering"])
 
@@ -48,5 +48,5 @@ async def rewind(id: Id, body: Rewind, call: Admin) -> Answer:
 
 
 def _names(call: Admin, entry: Entry) -> set[str]:
-    """Of the domains that the allocation has now."""
-    return {domain.name for domain in domains(call.service.journal, entry.id, Spec.from_dict(entry.spec))}
+    """Of the domains that the allocation has, and of those that left and may come back."""
+    return ever_named(call.service.journal, entry.id, Spec.from_dict(entry.spec))

@@ -101,6 +101,18 @@ class Ledger:
             whole[name] += 1
         return budget, {name: self.reported.get(name, 0) + value for name, value in whole.items()}
 
+    def bounded(self, merged: Mapping[str, Any], draws: Mapping[str, float]) -> dict[str, Any]:
+        """`merged`, with no more draws behind a training loss than a report of `draws` says there were since the last.
+
+        They are more where the last batch leads beyond the budget: a service takes such counts for wrong.
+        """
+        since = {name: value - self.reported.get(name, 0) for name, value in draws.items()}
+        counts = {name: min(count, max(since.get(name, count), 0)) for name, count in merged["loss_count"].items()}
+        # The mean stays what it was over all that was learnt from.
+        shares = {name: counts[name] / count if count else 0.0 for name, count in merged["loss_count"].items()}
+        sums = {name: total * shares[name] for name, total in merged["loss_sum"].items()}
+        return {**merged, "loss_count": counts, "loss_sum": sums}
+
     def restore(self, state: Mapping[str, Any], ranks: int, rank: int) -> None:
         """Go on from `merged`; the sums of training losses go on in rank 0 alone, so that none counts twice."""
         merged = state["counts"]

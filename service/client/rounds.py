@@ -150,6 +150,7 @@ class Rounds:
             return
         whole = joined(readings)
         position, draws = self.ledger.within(self.agenda.budget)
+        counted = self.ledger.bounded(counted, draws)
         self.agenda.reported(position)
         self.ledger.begin_interval(draws)
         if meeting.rank == 0:

@@ -97,7 +97,9 @@ def _check_database(uri: str, shown: str) -> None:
         if file is None:
             raise ValueError(f"uri is '{shown}', a database in memory that no other process sees; {GIVE}")
         return
-    place = uri.partition("://")[2].partition("?")[0]
+    place, _, query = uri.partition("://")[2].partition("?")
+    if "odbc_connect=" in query:  # a whole connection string
+        return
     if place.count("@") > 1:
         raise ValueError(f"uri is '{shown}', with more than one '@'; write %40 for one in the password")
     if not place.rpartition("@")[2].strip("/") or "/" not in place.rpartition("@")[2]:

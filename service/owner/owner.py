@@ -18,13 +18,13 @@ from typing import Any, Protocol, TypeVar
 from policies import BadSetup, Decision, Domain, LossReport
 from policies.bounds import carry_over
 from policies.intake import decision_position
-from policies.records import check_domains
+from policies.records import RecordedName, check_apart, check_domains
 from service.journal import Event, Journal, Snapshot, decision_of
 from service.journal.event import finite
 from service.owner.reports import Reports
 from service.owner.spec import Spec
 from service.owner.status import domains as domains_now
-from service.owner.status import known_at, status, steering
+from service.owner.status import ever_named, known_at, status, steering
 from service.owner.steering import Steering
 from service.owner.student import Student
 from trainers import faults
@@ -167,12 +167,20 @@ class Owner:
                 f"to the budget of {self.spec.budget}"
             )
         check_domains(domains)
+        self._check_series(domains)
         self._steering().check(tuple(domain.name for domain in domains))
         self._fitting(self._student.catch_up)
         try:
             self._student.tried(position, domains)
         except Exception as error:
             raise BadSetup(f"the policy cannot go on with these domains: {error}") from error
+
+    def _check_series(self, domains: Sequence[Domain]) -> None:
+        """One that joins shares no series with a target, nor with a domain that was there before and left."""
+        before = {*ever_named(self._journal, self.allocation, self.spec), *(self.spec.targets or {})}
+        joining = [str(domain.name) for domain in domains if domain.name not in before]
+        if joining:
+            check_apart([*map(RecordedName, sorted(before)), *joining])
 
     def _domains_event(self, position: int, body: Mapping[str, Any]) -> Event:
         """Asked twice, it is one change."""

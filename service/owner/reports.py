@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policies import BadReport, LossReport
-from policies.intake import check_growth, check_report, check_same_draws, merge, same
+from policies.intake import check_growth, check_known, check_rates, check_report, check_same_draws, merge, same
 from policies.plausible import check_first_rates, check_losses, check_plausible
 from policies.policy import BasePolicy
 from service.journal import Event, Journal, report_of
@@ -28,8 +28,15 @@ class Reports:
             return
         first = self._newest_at(stored)
         check_same_draws(report.position, report.draws, first.draws)
+        # Domains may have come and gone since.
+        domains, targets = (
+            dict.fromkeys((*policy.names, *first.draws)),
+            dict.fromkeys((*policy.targets, *first.eval_loss)),
+        )
+        check_known(report, tuple(domains), tuple(targets))
         merged = merge(first, report)
         if not same(merged, first):
+            self._check_filled(merged, first, stored, policy.interval)
             self._append("report", merged)
         if not same(merge(report, first), merged):
             self._append("differs", report)
@@ -51,10 +58,21 @@ class Reports:
         if report.lr_sum is not None and report.lr_sum == before.lr_sum:
             check_first_rates(report, before, self._rates_before(last))
 
-    def _heard(self) -> dict[str, float]:
-        """Draws of every domain when it was last heard of, also of those that left."""
+    def _check_filled(self, merged: LossReport, first: LossReport, stored: Event, interval: int) -> None:
+        """What comes later for a position that was reported has to be true as well."""
+        if merged.lr_sum == first.lr_sum and merged.train_count == first.train_count:
+            return
+        earlier = self._journal.events(self._allocation, kinds=["report"], active=True, before=stored.id, limit=1)
+        before = report_of(earlier[0]) if earlier else None
+        check_rates(merged, self._rates_before(stored))
+        back = merged.draws.keys() - before.draws.keys() if before else ()
+        check_plausible(merged, before, self._heard(stored.id) if back else {}, interval)
+
+    def _heard(self, before: int | None = None) -> dict[str, float]:
+        """Draws of every domain when it was last heard of (before that event), also of those that left."""
         reports = self._journal.events(self._allocation, kinds=["report"], active=True)
-        return {name: draws for event in reports for name, draws in event.body["draws"].items()}
+        known = [event for event in reports if before is None or event.id < before]
+        return {name: draws for event in known for name, draws in event.body["draws"].items()}
 
     def _rates_before(self, last: Event) -> float | None:
         """The newest sum of learning rates that was reported before the report `last`."""

@@ -59,3 +59,11 @@ def domains(journal: Journal, allocation: str, spec: Spec) -> tuple[Domain, ...]
     event = journal.last(allocation, ["domains"])
     bodies: list[Mapping[str, Any]] = [] if event is None else event.body["domains"]
     return tuple(Domain.from_dict(body) for body in bodies) or spec.domains
+
+
+def ever_named(journal: Journal, allocation: str, spec: Spec) -> set[str]:
+    """Names of all domains that it has had, also of those that left: their series are still there."""
+    changes = journal.events(allocation, kinds=["domains"])
+    return {domain.name for domain in spec.domains} | {
+        one["name"] for event in changes for one in event.body["domains"]
+    }

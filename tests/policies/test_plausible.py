@@ -98,9 +98,20 @@ def test_domains_that_leave_take_their_draws_along_and_those_that_join_bring_non
     running.update_domains(1000, [Domain("ct")])
     running.observe(report(2000, 510))  # most of it was drawn from the one that left
     running.update_domains(2000, [Domain("ct"), Domain("mr")])
-    with pytest.raises(BadReport, match="the draws grew by 1590 from position 2000 to 3000"):
-        running.observe(report(3000, 1600, 1000))
+    with pytest.raises(BadReport, match="the draws grew by 1640 from position 2000 to 3000"):
+        running.observe(report(3000, 1600, 1050))
     running.observe(report(3000, 1010, 1000))
+
+
+def test_one_that_is_back_brings_what_was_drawn_before_it_left() -> None:
+    running = policy(domains=("ct", "mr"))
+    running.observe(report(1000, 350, 350))  # three in ten are masked out
+    running.update_domains(1080, [Domain("ct")])  # 80 draws after the report
+    running.observe(report(1100, 390))
+    running.update_domains(1100, [Domain("ct"), Domain("mr")])
+    running.observe(report(1200, 490, 445))
+    with pytest.raises(BadReport, match="the draws grew by 165 from position 1200 to 1300"):
+        running.observe(report(1300, 565, 535))
 
 
 def test_a_dump_goes_on_with_the_same_checks() -> None:

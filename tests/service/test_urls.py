@@ -57,6 +57,8 @@ def test_relative_files_are_made_absolute_with_their_options(tmp_path: Path) -> 
         ("postgresql+psycopg://u:s3cret@h/db", "postgresql+psycopg://u:***@h/db"),
         ("postgresql://u:s3/cr@et@h/db", "postgresql://u:***@h/db"),
         ("postgresql://h/db?password=s3cret&sslmode=require", "postgresql://h/db?password=***&sslmode=require"),
+        ("mssql+pyodbc:///?odbc_connect=SERVER%3Dh%3BPWD%3Ds3cret", "mssql+pyodbc:///?odbc_connect=***"),
+        ("postgresql://u@h/db?sslkey_passphrase=s3cret", "postgresql://u@h/db?sslkey_passphrase=***"),
         ("postgresql://u@h/db", "postgresql://u@h/db"),
         ("https://me:s3cret@h:5000/ml", "https://***@h:5000/ml"),
         ("https://s3cret@h:5000", "https://***@h:5000"),

@@ -97,6 +97,26 @@ def test_domains_that_cannot_be(client: httpx.Client, body: dict[str, object], w
     assert [one["name"] for one in client.get(path).json()["domains"]] == list(NAMES)
 
 
+@pytest.mark.parametrize(
+    ("joins", "words"),
+    [
+        ("lesion_low", "'lesion' and 'lesion_low' cannot stand together"),  # a target
+        ("Lesion", "'lesion' and 'Lesion' differ by case alone"),
+        ("pet_high", "'pet' and 'pet_high' cannot stand together"),  # it has left, and its series is there
+        ("PET", "'pet' and 'PET' differ by case alone"),
+    ],
+)
+def test_one_that_joins_shares_no_series(client: httpx.Client, joins: str, words: str) -> None:
+    path = begin(client, targets={"lesion": 1})
+    assert client.post(f"{path}/domains", json={"domains": ["ct", "mr"]}).status_code == 200
+    answer = client.post(f"{path}/domains", json={"domains": ["ct", "mr", joins]})
+    assert answer.status_code == 422
+    assert words in answer.json()["detail"]
+    assert [one["name"] for one in client.get(path).json()["domains"]] == ["ct", "mr"]
+    for good in ("pet", "lesion"):
+        assert client.post(f"{path}/domains", json={"domains": ["ct", "mr", good]}).status_code == 200
+
+
 def test_what_if(client: httpx.Client) -> None:
     path = begin(client, policy="transfer_law", domains=[{"name": name, "pool": 200} for name in NAMES])
     early = client.post(f"{path}/plan", json={"budgets": [1000]})

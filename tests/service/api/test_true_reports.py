@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service.serving import NAMES, begin, report_body, send
+from tests.service.serving import NAMES, Served, begin, report_body, send
 
 THIRD = {"draws": dict.fromkeys(NAMES, 100 / 3)}
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -44,3 +44,31 @@ def test_among_several_it_is_named_and_those_before_it_are_kept(client: httpx.Cl
     bodies[1] = report_body(200)
     answer = client.post(f"{path}/reports", json=bodies)
     assert (answer.status_code, answer.json()["position"]) == (200, 300)
+
+
+LATER: list[tuple[dict[str, Any], str, str]] = [
+    ({"lr_sum": 0.05}, "lr_sum fell from 0.1 to 0.05", "lr_sum"),
+    ({"train_count": {"ct": 70.0}}, "train_count of 'ct' is 70 at position 200, but its draws", "train_count.ct"),
+    ({"eval_loss": {**report_body(200)["eval_loss"], "nix": 1.0}}, "unknown target 'nix'", "eval_loss.nix"),
+    ({"eval_sem": {"nix": 1.0}}, "eval_sem names an unknown target 'nix'", "eval_sem.nix"),
+    ({"train_loss": {"nix": 1.0}}, "train_loss names an unknown domain 'nix'; known are ct, mr, pet", "train_loss.nix"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "said", "field"), LATER)
+def test_what_is_filled_in_later_has_to_be_true(
+    service: Served, client: httpx.Client, more: Any, said: str, field: str
+) -> None:
+    """A position that was answered may be completed, not spoilt: the policy would drop what it cannot use."""
+    path = begin(client)
+    send(client, path, 50)
+    for body in (report_body(100, lr_sum=0.1), report_body(200)):
+        assert client.post(f"{path}/reports", json=body).status_code == 200
+    answer = client.post(f"{path}/reports", json=report_body(200) | more)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+    assert answer.json()["errors"][0]["field"] == field
+    right = report_body(200, lr_sum=0.2, train_count={"ct": 25.0}, eval_sem={"ct": 0.1})
+    assert client.post(f"{path}/reports", json=right).json()["decision"]["replayed"] is True
+    send(client, path, 300)
+    assert "fit_failed" not in [event.kind for event in service.journal.events(path.rpartition("/")[2])]

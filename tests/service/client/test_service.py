@@ -164,3 +164,21 @@ def test_a_site_joins_in_mid_run(served: Served) -> None:
         mixture.report(losses | {"us": 3.0})
         assert admin.status()["position"] == 300
         mixture.close()
+
+
+@pytest.mark.parametrize("batch", [7, 99, 130, 1_500])
+def test_a_last_batch_that_leads_beyond_the_budget_is_taken(served: Served, batch: int) -> None:
+    """Position and draws end at the budget; what was learnt from must not be more."""
+    token = served.token("admin", f"beyond-{batch}")
+    with AllocationClient(served.url, token) as mine:
+        mixture = MixtureCallback("run", ["ct", "mr", "pet"], 1_000, 100, client=mine, lag=0, strict=True)
+        step = 0
+        while mixture.left:
+            each = [("ct", "mr", "pet")[(step + number) % 3] for number in range(batch)]
+            mixture.count(each, loss=[2.0] * batch, lr=0.01)
+            mixture.count("ct", 0, loss=2.0)
+            step += 1
+            if mixture.due:
+                mixture.report({"ct": 1.0, "mr": 2.0, "pet": 3.0})
+        assert mine.status()["position"] == 1_000
+        mixture.close()

@@ -75,6 +75,7 @@ def test_what_can_never_work(uri: str, message: str) -> None:
         "databricks://profile",
         "postgresql+psycopg://u:p%40@h:5432/db",
         "mysql+pymysql://u@h/db",
+        "mssql+pyodbc:///?odbc_connect=SERVER%3Dh%3BPWD%3Dpw",
         "$ISTHMUS_TRACKING",
     ],
 )
