@@ -7,6 +7,7 @@ The header `Forwarded` (RFC 7239) is never read.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import logging
 import re
@@ -52,6 +53,7 @@ def read_address(text: str) -> Address | None:
     return mapped or found
 
 
+@functools.lru_cache(4096)  # asked for each connection: it is most of what one costs here
 def neighbourhood(address: str) -> str:
     """Under what an address is counted: itself, or of IPv6 the network of one holder (64 bits)."""
     found = read_address(address)
@@ -78,8 +80,8 @@ class Forwarded:
 
     def trusts(self, address: str | None) -> bool:
         """Whether a connection from there is a proxy's."""
-        found = read_address(address or "")
-        return self._behind and found is not None and any(found in network for network in self._proxies)
+        found = read_address(address or "") if self._behind else None
+        return found is not None and any(found in network for network in self._proxies)
 
     def client(self, scope: Mapping[str, Any]) -> str:
         """Whose request it is: the last address on the way to us that is no proxy of ours."""

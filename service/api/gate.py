@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -128,11 +129,8 @@ class Gate:
             if body.trouble is None:  # what the app says of a body that was cut off is not worth sending
                 await send(message)
 
-        try:
+        with contextlib.suppress(ClientDisconnect):  # who has gone needs no answer; who was cut off here gets one below
             await self._app(scope, body, watched)
-        except ClientDisconnect:
-            if body.trouble is None:
-                raise
         if body.trouble is not None:
             await self._answer(scope, body.trouble)(scope, body, send)
 

@@ -44,6 +44,9 @@ class Metrics:
         return Gauge(name, text, registry=self._registry)
 
 
+GONE = 499  # the status under which a request is counted whose client left before its answer
+
+
 class Measured:
     """ASGI: counts each answer under the pattern of its route, so that ids make no series of their own."""
 
@@ -54,7 +57,7 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status, begun = 500, time.perf_counter()
+        status, begun = 0, time.perf_counter()
 
         async def seen(message: Message) -> None:
             nonlocal status
@@ -64,7 +67,9 @@ class Measured:
 
         try:
             await self._app(scope, receive, seen)
+            status = status or GONE
         finally:
+            status = status or 500
             route = getattr(scope.get("route"), "path", "other")
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(method, route, status).inc()

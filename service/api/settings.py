@@ -56,8 +56,8 @@ class Settings:
     behind_proxy: bool = False
     proxies: tuple[str, ...] = LOOPBACK
     domains: int = 100
-    connections: int = 1000
-    connections_by_address: int = 500
+    connections: int = 4000
+    connections_by_address: int = 2500
     body_seconds: float = 10.0
 
     def __post_init__(self) -> None:

@@ -164,10 +164,10 @@ def serve(
         list[str] | None,
         typer.Option(metavar="ADDRESS", help="Where that proxy is, also a network; again for more. Default: loopback."),
     ] = None,
-    connections: Annotated[int, typer.Option(metavar="N", help="Most connections of a process.")] = 1000,
+    connections: Annotated[int, typer.Option(metavar="N", help="Most connections of a process.")] = 4000,
     connections_by_address: Annotated[
         int, typer.Option(metavar="N", help="Most of them from one address, a proxy's aside.")
-    ] = 500,
+    ] = 2500,
     domains: Annotated[int, typer.Option(metavar="N", help="Most domains of an allocation.")] = 100,
 ) -> None:
     """Answer trainers over HTTP: they report losses and get mixtures. Runs until Ctrl-C."""

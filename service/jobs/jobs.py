@@ -17,6 +17,9 @@ RUN, PROJECT, VERSION = "isthmus_run", "isthmus_project", "isthmus_version"  # k
 LONGEST = 500  # characters of a cause
 NOT_STARTED = {126: "cannot be run", 127: "is not there"}  # exit codes of a shell
 ACTIVE = ("PENDING", "RUNNING")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# Of a traceback: its frames, which are indented, and the line after them; whatever was printed later is not the cause.
+_RAISED = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(\S.*)", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +126,8 @@ def _job(details: Any) -> Job:
 
 def cause(message: str, exit_code: int | None = None) -> str:
     """The line of a job's last words that names the cause: ours if there is one, else the last of a traceback."""
-    lines = [line.strip() for line in message.replace("\r", "\n").splitlines() if line.strip()]
+    message = _COLOURS.sub("", message.replace("\r", "\n"))
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     if exit_code in NOT_STARTED:
         begun = next((line.partition(": ")[2] for line in lines if line.startswith("Running entrypoint")), "")
         what = begun.split(" ")[0] or "what the job runs"
@@ -131,7 +135,13 @@ def cause(message: str, exit_code: int | None = None) -> str:
     ours = [line for line in lines if line.startswith("isthmus: ")]
     if ours:
         return ours[-1].removeprefix("isthmus: ")[:LONGEST]
-    last = lines[-1] if lines else ""
+    raised = _RAISED.findall(message)
+    last = raised[-1].strip() if raised else lines[-1] if lines else ""
+    if exit_code is not None and exit_code < 0 and not raised:
+        why = "; most often the node had too little memory" if exit_code == -9 else ""
+        return f"signal {-exit_code} ended it{why}"
+    if last.endswith(":") and "last available logs" in last:
+        return f"it ended with exit code {exit_code} and said nothing"
     lacking = re.search(r"No module named '([^']+)'", last)
     if lacking:
         return (

@@ -132,7 +132,7 @@ class Crowd:
         for stage in MAKE_ROOM:
             found = [one for one, now in waiting.items() if now == stage]
             if found:
-                self._drop(found[: ROOM if stage in (HEAD, UNREAD) else 1])
+                self._drop(found[: 1 if stage == BODY else ROOM])
                 return True
         return False
 

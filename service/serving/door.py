@@ -23,6 +23,7 @@ from service.serving.protocol import TimedProtocol
 
 START_SECONDS = 30
 END_SECONDS = 10
+BACKLOG = 4096  # connections that the kernel holds until they are taken; who finds that full tries again after a second
 
 
 class Door:
@@ -52,6 +53,7 @@ class Door:
                 http=protocol,
                 ws="none",
                 proxy_headers=False,  # by default uvicorn believes X-Forwarded-For and -Proto of anybody on loopback
+                backlog=BACKLOG,
                 timeout_keep_alive=round(self.crowd.limits.idle),
                 timeout_graceful_shutdown=END_SECONDS,
             )

@@ -69,6 +69,10 @@ class TimedProtocol(H11Protocol):
         self._stuck = None
         super().resume_writing()
 
+    def send_400_response(self, msg: str) -> None:
+        """Also for a wrong rest of a body whose request has its answer, on which h11 would raise."""
+        self._refuse(b"400 Bad Request", msg.encode())
+
     # -- as the crowd calls it
 
     def stage(self) -> str:
@@ -112,8 +116,8 @@ class TimedProtocol(H11Protocol):
             self.drop()
 
     def _refuse(self, status: bytes, said: bytes, more: bytes = b"") -> None:
-        """Say why and close; a request that is under way finds its client gone."""
-        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+        """Say why, unless an answer was begun, and close; a request that is under way finds its client gone."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.write(_REFUSED % (status, len(said), more, said))
         if self.cycle is not None:
             self.cycle.disconnected = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import time
 from pathlib import Path
 
 import httpx
@@ -28,6 +30,23 @@ def test_metrics_count_by_route_and_tell_nothing_of_a_project(client: httpx.Clie
     assert path.rsplit("/", 1)[1] not in text
     assert "secret" not in text
     assert "brains" not in text
+
+
+def test_a_client_that_leaves_before_its_body_is_whole_is_no_failure(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = f"POST /v1/allocations HTTP/1.1\r\nHost: h\r\nAuthorization: {client.headers['Authorization']}\r\n"
+    for kind in ("Content-Length: 100", "Transfer-Encoding: chunked"):
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as one:
+            one.sendall(f"{head}Content-Type: application/json\r\n{kind}\r\n\r\n".encode())
+            time.sleep(0.1)
+    counted = 'isthmus_requests_total{method="POST",route="/v1/allocations",status="499"} 2.0'
+    until = time.monotonic() + 10
+    while counted not in (text := client.get("/metrics").text) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert counted in text
+    assert 'status="500"' not in text
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_docs_need_nothing_from_elsewhere(client: httpx.Client) -> None:

@@ -113,6 +113,27 @@ def test_why_a_job_ended_is_one_sentence(message: str, code: int | None, said: s
     assert "Traceback" not in found
 
 
+_RAISED = 'Traceback (most recent call last):\n  File "x.py", line 3, in <module>\n    import typer\n'
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "said"),
+    [
+        (
+            f"{_RAISED}ModuleNotFoundError: No module named 'typer'\n(pid=3) and so on\n",
+            1,
+            "the job's Python has no mod",
+        ),
+        (f"{_RAISED}KeyError: 'x'\n\x1b[0m\n", 1, "KeyError: 'x'"),
+        (f"{_RAISED}KeyError: 'x'\n\nDuring handling\n\n{_RAISED}RuntimeError: a\nand b\n", 1, "RuntimeError: a"),
+        ("Job entrypoint command terminated by signal 9", -9, "signal 9 ended it; most often the node had too little"),
+        ("Job entrypoint command failed, last available logs (truncated):\n", 3, "it ended with exit code 3 and said"),
+    ],
+)
+def test_what_is_said_after_the_cause_is_not_the_cause(message: str, code: int, said: str) -> None:
+    assert cause(message, code).startswith(said)
+
+
 def test_what_is_brought_along(tmp_path: Path) -> None:
     file = tmp_path / "req.txt"
     file.write_text("# ours\nisthmus==1  # the wheel\n\n--index-url http://x\n")

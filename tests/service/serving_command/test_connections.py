@@ -132,6 +132,22 @@ def test_an_answer_that_nobody_reads() -> None:
         assert len(door.crowd) == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "answered"), [("/", b"400 Bad Request"), ("/unread", b"127.0.0.1 http")], ids=["unanswered", "answered"]
+)
+def test_a_body_that_breaks_its_chunks(
+    quick: tuple[Door, int], caplog: pytest.LogCaptureFixture, path: str, answered: bytes
+) -> None:
+    one = connect(quick[1], CHUNKED.replace(b"/ H", path.encode() + b" H") + b"1\r\na\r\n")
+    time.sleep(0.3)  # for the answer to be given, where one is
+    one.sendall(b"no length\r\n")
+    found, seconds = heard(one)
+    assert answered in found
+    assert found.count(b"HTTP/1.1 ") == 1
+    assert seconds < LATE
+    assert not [record for record in caplog.records if record.exc_info and record.name == "asyncio"]
+
+
 def test_a_slow_but_honest_body_arrives(quick: tuple[Door, int]) -> None:
     with connect(quick[1], HEAD) as one:
         for _ in range(10):
@@ -190,6 +206,10 @@ def test_a_proxy_has_no_limit_of_its_own() -> None:
             stack.enter_context(connect(port))
         assert ask(port).status_code == 200
         assert len(door.crowd) > PATIENT.by_address
+
+
+def test_room_for_two_thousand_half_open_connections_of_one_address() -> None:
+    assert Settings().connections > Settings().connections_by_address > 2000
 
 
 def test_as_many_connections_as_there_may_be_files(monkeypatch: pytest.MonkeyPatch) -> None:
