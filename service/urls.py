@@ -93,7 +93,7 @@ def anchored(url: str, folder: Path) -> str:
 
 def absolute(path: str, folder: Path) -> Path:
     """The path counted from `folder`, variables and `~` in it expanded."""
-    return Path(os.path.abspath(folder / Path(os.path.expandvars(path)).expanduser()))
+    return Path(os.path.abspath(folder / os.path.expanduser(os.path.expandvars(path))))
 
 
 def expanded(url: str, what: str) -> str:

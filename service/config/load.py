@@ -16,7 +16,7 @@ from service.config.yaml import KeyPath, Place, Places, read
 from service.files import write_text
 from service.urls import BadUrl, absolute, anchored, has_secret, hidden, is_hidden, is_sqlite_url, sqlite_file
 from trainers.config.base import RECORDED
-from trainers.config.text import NoText, read_text
+from trainers.config.text import NoText, read_text, unknown_in
 from trainers.config.training import FREE_ON_RESUME
 
 # Keys that a resumed run may change: they neither draw nor learn, or are journaled when they change.
@@ -45,7 +45,7 @@ def load_config(
     try:
         if config.store is not None and not recorded:
             _check_store(config.store)
-        return _absolute(config, path.resolve().parent if root is None else root)
+        return _absolute(config, path.resolve().parent if root is None else root, recorded)
     except BadUrl as error:
         raise BadConfig(f"{path.name}: {error}") from None
 
@@ -160,7 +160,11 @@ def _validate(body: Mapping[str, Any], source: str, places: Places, recorded: bo
         raise BadConfig(sentence(error, Config, source, places)) from None
 
 
-def _absolute(config: Config, folder: Path) -> Config:
+def _absolute(config: Config, folder: Path, recorded: bool) -> Config:
+    if not recorded:
+        for key, text in (("runs", config.runs), ("data.root", config.data.root), ("data.cache", config.data.cache)):
+            if text and (cure := unknown_in(text)) and not os.path.lexists(folder / text):
+                raise BadConfig(f"{key} is '{text}': {cure}")
     data = config.data.anchored(folder)
     data = data.model_copy(update={"cache": str(data.cache_path)})
     runs = absolute(config.runs, folder)

@@ -292,5 +292,4 @@ class DataConfig(Strict):
 
 
 def _absolute(path: str, base: Path) -> Path:
-    expanded = Path(os.path.expandvars(path)).expanduser()
-    return Path(os.path.abspath(base / expanded))
+    return Path(os.path.abspath(base / os.path.expanduser(os.path.expandvars(path))))

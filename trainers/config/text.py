@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import os
+import re
 from pathlib import Path
+
+VARIABLE = re.compile(r"\$(\w+)|\$\{([^}]+)\}")
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
@@ -33,3 +37,14 @@ def read_text(path: Path, *, most_bytes: int | None = None) -> str:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise NoText(f"{path} is no text (byte 0x00 in line {line}: UTF-16 without its mark?); save it as UTF-8")
     return text
+
+
+def unknown_in(text: str) -> str:
+    """What in a path cannot be filled in here, in words with the cure; empty where nothing is."""
+    unset = [name for plain, braced in VARIABLE.findall(text) if (name := plain or braced) not in os.environ]
+    if unset:
+        return f"the environment variable {unset[0]} is not set; set it, or write the path out"
+    if text.startswith("~") and os.path.expanduser(text) == text:
+        return f"the home folder {text.split('/')[0]} is not known here; write the path out"
+    scheme = re.match(r"[a-zA-Z][a-zA-Z0-9+]+://", text)
+    return f"{scheme[0]} begins an address, not a path; fetch or mount the data and give their folder" if scheme else ""

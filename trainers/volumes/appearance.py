@@ -20,6 +20,7 @@ OWN_RANGE = (0.5, 99.5)  # percentiles; the range of values of a volume whose re
 MOST_DISTINCT = 512  # values; more are counted as this, no label map has so many
 AIR_HU, AIR_WIDTH_HU = -1000.0, 100.0
 SAMPLED = 2**18  # voxels, evenly spread, that decide whether counting all distinct values is worth it
+HEAPS = 256  # equal parts of the range of values, in which the two commonest values are looked for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,9 @@ class Appearance:
         the clip range leaves the value out.
     at_least, at_most:
         Share of voxels that are exactly the smallest (largest) value.
+    heaped:
+        Where both commonest values lie inside the range, far from each other: of the voxels that are not about the
+        commonest one, the share that are about the next.
     air:
         Share of voxels that would be air in Hounsfield units.
     distinct:
@@ -76,6 +80,7 @@ class Appearance:
     gap_above: float
     at_least: float
     at_most: float
+    heaped: float
     air: float
     distinct: int
     repeated: float
@@ -118,6 +123,7 @@ def appearance_of(voxels: Array, step: Step) -> Appearance:
         gap_above=above,
         at_least=at_least,
         at_most=at_most,
+        heaped=heaped(voxels, own),
         air=_share(np.abs(voxels - AIR_HU) <= AIR_WIDTH_HU),
         distinct=MOST_DISTINCT if values is None else len(values),
         repeated=repeated,
@@ -170,10 +176,33 @@ def _gaps(voxels: Array, least: float, most: float, own: tuple[float, float]) ->
     return below, above, _share(lowest), _share(highest)
 
 
+def heaped(voxels: Array, own: tuple[float, float]) -> float:
+    """Of the voxels outside the fullest part of the range, the share in the next fullest; see `Appearance`.
+
+    A mask that was resampled with splines swings beyond its two values, so that they are no ends of its range. An
+    image has its background at one end.
+    """
+    sample = _sample(voxels).astype(np.float64)  # differences of float32 may overflow
+    counts = np.histogram(sample, bins=HEAPS, range=own)[0]
+    first = int(counts.argmax())
+    around = slice(max(0, first - 1), first + 2)
+    others = sample.size - int(counts[around].sum())
+    counts[around] = 0
+    second = int(counts.argmax())
+    ends, apart = HEAPS // 64, HEAPS // 4
+    inside = ends <= min(first, second) and max(first, second) < HEAPS - ends
+    return int(counts[second]) / max(1, others) if inside and abs(first - second) >= apart else 0.0
+
+
+def _sample(voxels: Array) -> Array:
+    """About `SAMPLED` voxels, evenly spread."""
+    step = max(1, round((voxels.size / SAMPLED) ** (1 / 3)))
+    return voxels[::step, ::step, ::step]
+
+
 def distinct_values(voxels: Array) -> Array | None:
     """The distinct values in order, or None for `MOST_DISTINCT` or more; sorts all voxels only where few are likely."""
-    step = max(1, round((voxels.size / SAMPLED) ** (1 / 3)))
-    found = np.unique(voxels[::step, ::step, ::step])
+    found = np.unique(_sample(voxels))
     for plane in np.moveaxis(voxels, int(np.argmin(voxels.shape)), 0):
         if len(found) >= MOST_DISTINCT:
             return None

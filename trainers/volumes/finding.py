@@ -23,6 +23,7 @@ from trainers.volumes.layouts import label_folder
 
 _SYSTEM = ("__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "#recycle", "#snapshot", "CVS", "__pycache__")
 HIDDEN = frozenset((*_SYSTEM, "System Volume Information"))
+NO_TEXT = "its name is not UTF-8; rename it"
 MOST_HIDDEN = 20_000  # entries of hidden folders that are counted; a snapshot of a file system has millions
 
 
@@ -66,6 +67,9 @@ class Search:
         folders, links = [start], deque[Path]()
         while folders or links:
             folder = folders.pop() if folders else links.popleft()
+            if not _is_text(folder):
+                yield Volume(_legible(folder), "", fault=NO_TEXT)
+                continue
             try:
                 info = folder.stat()
                 # Some network file systems number nothing: there the name has to do.
@@ -127,7 +131,7 @@ class Search:
             fault = _fault(path)
             if fault:
                 if may_be_volume(path.name):
-                    yield Volume(path, "", fault=fault)
+                    yield Volume(_legible(path), "", fault=fault)
                 else:
                     self.tally.passed[ending_of(path.name)].add(path)
             elif is_dicom(path):
@@ -166,8 +170,23 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _legible(path: Path) -> Path:
+    """The same where its name is text; else with the bytes that are none written out, fit to be shown."""
+    return Path(os.fsencode(path).decode(errors="backslashreplace"))
+
+
 def _fault(path: Path) -> str:
     """Why a file cannot be opened like one."""
+    if not _is_text(path):
+        return NO_TEXT
     try:
         mode = path.stat().st_mode
     except OSError as error:

@@ -21,7 +21,7 @@ from trainers.volumes.refused import Refused
 from trainers.volumes.slab import cut_slab
 from trainers.volumes.sources import Source
 
-FRAME_VERSION = 2  # raise it with any change of what is measured or judged: every volume is then looked at anew
+FRAME_VERSION = 3  # raise it with any change of what is measured or judged: every volume is then looked at anew
 
 
 @dataclasses.dataclass(frozen=True)

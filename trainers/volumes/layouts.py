@@ -18,15 +18,17 @@ from trainers.volumes.subjects import SEQUENCES, is_nobody, is_sequence, without
 
 NNUNET_IMAGES = re.compile(r"images(tr|ts|te|va|val)", re.IGNORECASE)
 NNUNET_LABELS = re.compile(r"labels(tr|ts|te|va|val)\w*", re.IGNORECASE)
-IMAGES = re.compile(r"(images?|imgs?|volumes?|scans?)(tr|ts|te|va|val)?", re.IGNORECASE)
+_PART = r"(tr|train|training|ts|te|test|testing|va|val|valid|validation)"  # of a data set, before or behind the word
+IMAGES = re.compile(rf"({_PART}[-_ ]?)?(images?|imgs?|volumes?|scans?)([-_ ]?{_PART})?", re.IGNORECASE)
 LABELS = re.compile(
-    r"(labels?|masks?|segs?|segmentations?|annotations?|gt|ground_?truths?|gt_segmentations|labels(tr|ts|te|va|val)\w*)",
+    rf"(({_PART}[-_ ]?)?(labels?|masks?|segs?|segmentations?|annotations?|gt|ground_?truths?|gt_segmentations)"
+    rf"([-_ ]?{_PART})?|labels(tr|ts|te|va|val)\w*)",
     re.IGNORECASE,
 )
 LABEL_FOLDER = re.compile(rf"(.*[-_ ])?{LABELS.pattern}", re.IGNORECASE)
 DERIVED = re.compile(r"derivatives|(pred|infer)(iction)?s?(tr|ts)?", re.IGNORECASE)
 LABEL_FILE = re.compile(
-    r"(.*[-_. ])?"
+    r"(segs?|segmentation|masks?|labels?)[-_ ]?\d+|(.*[-_. ])?"
     r"(segs?|dseg|probseg|segmentations?|masks?|msk|labels?|lbl|labelmaps?|rois?|gt|truth|aseg|aparc\S*|ribbon)",
     re.IGNORECASE,
 )
@@ -118,7 +120,9 @@ def forget() -> None:
 
 def _folder(path: Path, base: Path) -> Identity | None:
     for name in path.relative_to(base).parts[:-1]:
-        structure = name.casefold() in STRUCTURE or is_sequence(name) or LABELS.fullmatch(name)
+        structure = (
+            name.casefold() in STRUCTURE or is_sequence(name) or LABELS.fullmatch(name) or IMAGES.fullmatch(name)
+        )
         if not structure and not is_nobody(name, zero=False):
             return Identity(name, without_sequence(name), "folder")
     return None

@@ -10,15 +10,38 @@ import fnmatch
 import glob
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-VARIABLE = re.compile(r"\$(\w+)|\$\{([^}]+)\}")
+from trainers.config.text import VARIABLE
 
 
 def expand(text: str, root: Path) -> Path:
-    """The path that a text names, relative to `root`, with `~` and environment variables."""
-    return Path(os.path.abspath(root / Path(os.path.expandvars(text)).expanduser()))
+    """The path that a text names, relative to `root`, with `~` and environment variables.
+
+    A name that is there in another Unicode form, as some systems write it, is that one.
+    """
+    path = Path(os.path.abspath(root / os.path.expanduser(os.path.expandvars(text))))
+    return path if os.path.lexists(path) or str(path).isascii() else _as_stored(path)
+
+
+def _as_stored(path: Path) -> Path:
+    """The path with each name in the Unicode form that it has on disk; as it is where that leads nowhere."""
+    found = Path(path.anchor)
+    for name in path.parts[1:]:
+        if not name.isascii() and not os.path.lexists(found / name):
+            try:
+                name = next(n for n in sorted(os.listdir(found)) if composed(n) == composed(name))
+            except (OSError, StopIteration):
+                return path
+        found /= name
+    return found
+
+
+def composed(text: str) -> str:
+    """One form of all that Unicode writes in several."""
+    return unicodedata.normalize("NFC", text)
 
 
 def pattern_of(text: str, root: Path) -> tuple[str, Path] | None:
@@ -37,6 +60,7 @@ def pattern_of(text: str, root: Path) -> tuple[str, Path] | None:
         if glob.has_magic(part) and not os.path.lexists(base / part):
             literal = _unescaped(part)
             if literal is None:
+                base = base if os.path.lexists(base) else _as_stored(base)
                 return f"{glob.escape(str(base))}/{'/'.join(parts[number:])}", base
             part = literal
         base = base / part
@@ -59,11 +83,12 @@ class Exclude:
 
     def __init__(self, patterns: Sequence[str], root: Path) -> None:
         self.counts = dict.fromkeys(patterns, 0)
-        self._root = str(root)
+        self._root = composed(str(root))
 
     def __call__(self, path: Path, base: Path) -> bool:
         if not self.counts:
             return False
+        path, base = Path(composed(str(path))), Path(composed(str(base)))
         whole, given = str(path), str(base)
         below = _below(whole, given)
         places = [(whole, given)]
@@ -72,7 +97,7 @@ class Exclude:
         folders = (below or "").split("/")[:-1]
         found = False
         for pattern in self.counts:
-            bare = pattern.removeprefix("./").rstrip("/")
+            bare = composed(pattern).removeprefix("./").rstrip("/")
             named = path.name == bare or bare in folders or fnmatch.fnmatch(path.name, bare)
             if (
                 named

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from trainers.config.data import DomainConfig
+from trainers.config.text import unknown_in
 from trainers.volumes.endings import CONVERTIBLE, ENDINGS, TABLES
 from trainers.volumes.errors import BadData
 from trainers.volumes.finding import Search, Tally, Volume, matches, single
@@ -85,7 +86,7 @@ def look_for(name: str, domain: DomainConfig, root: Path, cache: Path | None = N
         one = _Look(name, domain, root, tally, exclude, cache)
         sources = list(one.resolve(text))
         if not sources:
-            passed = "; ".join(_passed(tally, exclude))
+            passed = "; ".join([*filter(None, [unknown_in(text)]), *_passed(tally, exclude)])
             raise BadData(
                 f"domain '{name}': no volume in {text!r} (looked in {expand(text, root)}{passed and '; '}{passed}); "
                 f"give a folder, file, glob or CSV that leads to {', '.join(ENDINGS)} or DICOM files"
@@ -121,9 +122,8 @@ class _Look:
             search = self._search(pattern[1])
             yield from (self._source(v, pattern[1]) for v in matches(*pattern, search))
         else:
-            raise BadData(
-                f"domain '{self.name}': there is no {path}; mend `path` ({text!r} is read relative to {self.root})"
-            )
+            cure = unknown_in(text) or f"mend `path` ({text!r} is read relative to {self.root})"
+            raise BadData(f"domain '{self.name}': there is no {path}; {cure}")
 
     def _search(self, base: Path) -> Search:
         return Search(self.tally, lambda path: self.exclude(path, base), self.cache)

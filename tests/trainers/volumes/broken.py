@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, zoom
 
 SHAPE = (32, 34, 28)
 MM = (2.0, 2.0, 2.0)
@@ -263,6 +263,17 @@ VOLUMES = [
         "warning",
         "two values make up most of it",
     ),
+    *[
+        BrokenVolume(
+            f"mask of {high:g} in {kind} resampled with splines",
+            written(lambda h=high: zoom((head() > 60) * h, 1.7, order=3)),
+            kind,
+            "warning",
+            "a mask that was resampled",
+        )
+        for kind, high in (("mr", 1.0), ("other", 255.0), ("pet", 20.0))
+    ],
+    BrokenVolume("ct upside down", written(lambda: -hounsfield()), "ct", "warning", "is its sign right?"),
     BrokenVolume(
         "few levels", written(lambda: np.round(gaussian_filter(head(), 1) / 50)), "mr", "warning", "distinct values"
     ),
@@ -272,6 +283,7 @@ VOLUMES = [
     ),
     BrokenVolume("8-bit mr", written(lambda: head() / 2.5, dtype=np.uint8), "mr", "good"),
     BrokenVolume("skull-stripped mr", written(stripped), "mr", "good"),
+    BrokenVolume("mr resampled with splines", written(lambda: zoom(stripped(), 1.7, order=3)), "mr", "good"),
     BrokenVolume("low counts", written(lambda: counts(1.5)), "pet", "good"),
     BrokenVolume("sparse pet", written(hot_spots), "pet", "good"),
     BrokenVolume("ct with corners of -3024", written(lambda: scattered(hounsfield(), -3024, 0.2)), "ct", "good"),

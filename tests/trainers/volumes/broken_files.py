@@ -122,6 +122,11 @@ def _with(folder: Path, add: Callable[[Path], Any], **domain: Any) -> dict[str, 
     return {"max_missing": 0.5, "domains": {"mr": {"path": "mr", "kind": "mr", **domain}}}
 
 
+def _no_text(folder: Path) -> None:
+    with open(os.fsencode(folder) + b"/odd\xff.nii", "wb") as file:
+        file.write(b"x")
+
+
 def _nobody_left(folder: Path) -> dict[str, Any]:
     good(folder / "a")
     nifti(folder / "b" / "s0.nii.gz", head(200))
@@ -153,5 +158,10 @@ SETTINGS = [
     BrokenSetting(
         "exclude that matches nothing", lambda f: _with(f, lambda d: None, exclude="*.no"), 0, "matches nothing"
     ),
+    BrokenSetting("home of nobody", lambda f: {**_named(f), "root": "~nobody-of-that-name/x"}, 2, "is not known here"),
+    BrokenSetting(
+        "a cache in no variable", lambda f: {**_named(f), "cache": "$NOT_SET_HERE/x"}, 2, "data.cache is '$NOT"
+    ),
+    BrokenSetting("a name that is no text", lambda f: _with(f, _no_text), 0, "not UTF-8"),
     BrokenSetting("formats that are not read", lambda f: _with(f, lambda d: (d / "x.mha").touch()), 0, ".mha: 1"),
 ]

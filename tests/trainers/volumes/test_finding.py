@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import socket
 
 import pytest
@@ -143,6 +144,67 @@ def test_signs_in_the_root_are_no_patterns(tmp_path, touch, root):
         assert [s.path for s in found.sources] == [tmp_path / root / "mr" / "a.nii"]
 
 
+NFC, NFD = "m\u00fcller", "mu\u0308ller"
+
+
+@pytest.mark.parametrize(("stored", "written"), [(NFC, NFD), (NFD, NFC)])
+def test_a_name_in_another_unicode_form_is_that_name(tmp_path, touch, names, stored, written):
+    touch(f"d {stored}/{stored}.nii", f"d {stored}/x.nii")
+    (tmp_path / "list.csv").write_text(f"path,subject\nd {written}/{written}.nii,1\n")
+    everything = [f"d {stored}/{stored}.nii", f"d {stored}/x.nii"]
+    assert sorted(names(f"d {written}")) == sorted(names(f"d {written}/*.nii")) == sorted(everything)
+    assert names(f"d {written}/{written}.nii") == names("list.csv") == everything[:1]
+    assert names(f"d {written}", exclude=f"{written}*") == everything[1:]
+
+
+def test_of_two_names_that_differ_in_unicode_form_alone_the_written_one_is_meant(touch, names):
+    touch(f"d/{NFC}.nii", f"d/{NFD}.nii")
+    assert names(f"d/{NFC}.nii") == [f"d/{NFC}.nii"]
+    assert names(f"d/{NFD}.nii") == [f"d/{NFD}.nii"]
+
+
+@pytest.mark.parametrize("path", ["d", "d/*", "d/**/*.nii"])
+def test_names_that_are_no_text_are_named(tmp_path, touch, look, path):
+    touch("d/a.nii", "d/note.txt")
+    folder = os.fsencode(tmp_path / "d")
+    os.mkdir(folder + b"/p\xe9")
+    for name in (b"bad\xff.nii", b"bad\xff.txt", b"p\xe9/b.nii"):
+        with open(folder + b"/" + name, "wb") as file:
+            file.write(b"x")
+    found = look(path)
+    faults = [s for s in found.sources if s.fault]
+    assert [s.path.name for s in found.sources if not s.fault] == ["a.nii"]
+    assert {s.fault for s in faults} == {"its name is not UTF-8; rename it"}
+    assert [s.path.as_posix().partition("/d/")[2][:7] for s in faults] in (
+        ["bad\\xff", "p\\xe9"],
+        ["bad\\xff", "p\\xe9/b"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("$NOT_SET_HERE/d", "the environment variable NOT_SET_HERE is not set"),
+        ("${NOT_SET_HERE}/d/*.nii", "the environment variable NOT_SET_HERE is not set"),
+        ("~nobody-of-that-name/d", "the home folder ~nobody-of-that-name is not known here"),
+        ("~nobody-of-that-name/d/*.nii", "the home folder ~nobody-of-that-name is not known here"),
+        ("s3://bucket/d", "s3:// begins an address, not a path"),
+        ("https://host/d/*.nii", "https:// begins an address, not a path"),
+        ("e/d", "mend `path`"),
+    ],
+)
+def test_what_a_path_cannot_be_filled_in_with_is_said(touch, look, path, words):
+    touch("d/a.nii")
+    with pytest.raises(BadData, match=re.escape(words)):
+        look(path)
+
+
+def test_a_dollar_in_a_folder_that_is_there_is_a_sign(touch, names):
+    touch("$NOT_SET_HERE/a.nii", "~b/a.nii")
+    assert names("$NOT_SET_HERE") == ["$NOT_SET_HERE/a.nii"]
+    assert names("~b") == ["~b/a.nii"]
+
+
 def test_what_exists_as_written_is_no_pattern(tmp_path, touch, names, monkeypatch):
     touch("s[12]/a.nii", "s1/b.nii", "s2/c.nii", "x[1].nii", "x1.nii", "$odd/a.nii")
     assert names("s[12]") == names("s[12]/*.nii") == ["s[12]/a.nii"]
@@ -259,6 +321,10 @@ LAYOUTS = [
     ("scans", "ground_truth"),
     ("ct", "labels"),
     ("CT_venous", "Segmentations"),
+    ("TrainImage", "TrainMask"),
+    ("train_images", "train_labels"),
+    ("images_test", "gt-test"),
+    ("validation images", "validation segmentations"),
 ]
 
 
@@ -292,7 +358,16 @@ def test_a_label_folder_that_is_named_is_read_with_a_warning(touch, look):
         assert "add them to exclude" in warning(found, "label names").cause
 
 
-LIKE = ["p1_seg.nii.gz", "p1_mask.nii", "p1-label.nrrd", "p1_dseg.nii", "aseg.mgz", "aparc+aseg.mgz", "p1/mask.nii"]
+LIKE = [
+    "p1_seg.nii.gz",
+    "p1_mask.nii",
+    "p1-label.nrrd",
+    "p1_dseg.nii",
+    "aseg.mgz",
+    "aparc+aseg.mgz",
+    "p1/mask.nii",
+    "segmentation-0.nii",
+]
 UNLIKE = ["p1.nii", "masked.nii", "p1_masked.nii", "segment7.nii", "labelle.nii", "brainmask_t1.nii"]
 
 
@@ -303,7 +378,16 @@ def test_names_of_label_maps_are_warned_of(touch, look):
     assert not any(
         s.like_label
         for s in look(
-            exclude=["*_seg*", "*mask.*", "*label.*", "*dseg*", "*aseg*", "derivatives/*", "old_labels"]
+            exclude=[
+                "*_seg*",
+                "segmentation-*",
+                "*mask.*",
+                "*label.*",
+                "*dseg*",
+                "*aseg*",
+                "derivatives/*",
+                "old_labels",
+            ]
         ).sources
     )
 
