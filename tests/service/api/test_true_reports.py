@@ -39,7 +39,7 @@ def test_among_several_it_is_named_and_those_before_it_are_kept(client: httpx.Cl
         answer = client.post(f"{path}/reports", json=bodies)
         assert answer.status_code == 422
         assert answer.json()["detail"].startswith("report 1: the draws sum to 100 at position 200: 0 more than at 100")
-        assert answer.json()["errors"][0]["field"] == "1"
+        assert answer.json()["errors"][0]["field"] == "1.draws"
         assert client.get(path).json()["position"] == 100
     bodies[1] = report_body(200)
     answer = client.post(f"{path}/reports", json=bodies)
