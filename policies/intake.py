@@ -18,8 +18,9 @@ _BY_DOMAIN = ("train_loss", "train_count")
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """' (did you mean ...?)' where a known name is close, else an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+    folded = {str(one).casefold(): one for one in known}
+    close = difflib.get_close_matches(name.strip().casefold(), list(folded), n=1)
+    return f" (did you mean '{folded[close[0]]}'?)" if close else ""
 
 
 def decision_position(position: int, interval: int) -> int:

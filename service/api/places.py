@@ -15,7 +15,7 @@ Place = tuple[str | int, ...]
 _SUBJECT = re.compile(r"(?:the |a |an |every |all )?(\w+)(?: (?:of|names an unknown) (?:\w+ )?'([^']*)')?")
 _OPTION = re.compile(r"\boption '?(\w+)")
 _LIMITS = ("pool", "cost", "max_epochs", "min_share", "max_share", "group")  # of a domain
-_ALIASES = {"pinned": "pin", "mixture": "baseline", **dict.fromkeys(_LIMITS, "domains")}
+_ALIASES = {"pinned": "pin", "mixture": "baseline", "shares": "baseline", **dict.fromkeys(_LIMITS, "domains")}
 
 
 def place_of(message: str, body: Any) -> Place:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 import json
 import logging
+import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,7 +31,9 @@ _SHORT = reprlib.Repr()  # of what may be a large list
 _SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist = 2, 3, 3
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = LONGEST
 # What v1 has always answered with an empty `field`; `pointer` names it there too.
-_PROMISED = ("was reported with draws of", "; send reports in order", "eval_loss of '")
+_PROMISED = re.compile(
+    r"was reported with draws of|; send reports in order|^eval_loss of '.*losses must be finite and > 0", re.DOTALL
+)
 _TITLES = {
     400: ("unreadable", "The body cannot be read"),
     401: ("unauthenticated", "A valid token is needed"),
@@ -93,7 +96,7 @@ def body_error(message: str, body: Any, index: int | None = None) -> dict[str, A
     """An entry about the field of a body (of the report `index` in a list) that a sentence of ours is about."""
     inner = place_of(message, body)
     place: Place = inner if index is None else (index, *inner)
-    if any(words in message for words in _PROMISED):
+    if _PROMISED.search(message):
         return field_error("" if index is None else str(index), None, message, place)
     value = value_at(body, inner) if inner else None
     return field_error(".".join(map(str, place)), value, message, place)

@@ -14,10 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 from service.client import choosing
 from service.client.agenda import Agenda
 from service.client.desk import START_SECONDS, Desk
-from service.client.errors import WrongSettings
+from service.client.errors import BadValue, WrongSettings
 from service.client.group import Group, loads_data
 from service.client.ledger import Ledger
-from service.client.names import domain_name, finite, listed, mean_losses, whole_draws
+from service.client.names import domain_name, finite, listed, mean_losses, unknown_domain, whole_draws
 from service.client.notices import Notices
 from service.client.rounds import Rounds
 from service.client.sync import AllocationClient
@@ -221,7 +221,10 @@ class MixtureCallback:
     def probabilities(self, domain_of_item: Iterable[str]) -> list[float]:
         """One probability an item, summing to 1: a domain's share divided among its items."""
         names = list(domain_of_item)
+        if not names:
+            raise BadValue("probabilities() was given no items; give the domain of each")
         sizes = Counter(names)
+        self._check_known(sizes, "probabilities()", "its items are never drawn")
         weights = {name: share for name, share in self.weights.items() if name in sizes}
         total = math.fsum(weights.values())
         if total <= 0:
@@ -230,6 +233,9 @@ class MixtureCallback:
 
     def sampler(self, sizes: Mapping[str, int], length: int | None = None) -> choosing.MixtureSampler:
         """For a `DataLoader` over the concatenation of one dataset a domain; `length` draws, default what is left."""
+        if not isinstance(sizes, Mapping):
+            raise BadValue(f"sizes of the sampler is {sizes!r}; send a mapping from domain to number of items")
+        self._check_known(sizes, "sampler()", "its items are not steered (offer(...) adds a domain)")
         return choosing.MixtureSampler(self, sizes, length, self.seed)
 
     # -- the state of a run
@@ -320,8 +326,10 @@ class MixtureCallback:
     ) -> None:
         """For loops that know epochs only: what this rank drew in the epoch by domain, and the losses after it."""
         self._rounds.counted()  # an epoch is one step, also where this rank drew nothing
-        for name, number in (draws or {}).items():
-            self.count(name, number, loss=(train_loss or {}).get(name))
+        drawn = self._by_domain(draws, "draws")
+        losses = self._by_domain(train_loss, "train_loss")
+        for name, number in drawn.items():
+            self.count(name, number, loss=losses.get(name))
         if self.due:
             self.report(eval_loss)
 
@@ -331,6 +339,29 @@ class MixtureCallback:
     def targets(self) -> tuple[str, ...]:
         """Names of the held-out losses that a report holds."""
         return self._targets or self._desk.names
+
+    def _by_domain(self, values: Any, field: str) -> Mapping[str, Any]:
+        """What an epoch gives by domain; what cannot be read is said, and raises where strict."""
+        if values is None:
+            return {}
+        if not isinstance(values, Mapping):
+            self._object(BadValue(f"{field} is {values!r}; send a mapping by domain"))
+            return {}
+        if field != "draws":  # `count` looks at the names of draws itself
+            self._check_known(values, field, "its value is left out")
+        return values
+
+    def _check_known(self, given: Iterable[Any], field: str, then: str) -> None:
+        """A name that is no domain of this run would be passed over without a word."""
+        for name in given:
+            if name not in self.domains:
+                self._object(unknown_domain(name, self.domains, field, then))
+
+    def _object(self, error: Exception) -> None:
+        if self.strict:
+            self._rounds.failed(error)
+            raise error
+        self._notices.warn(error)
 
     def _known_targets(self) -> tuple[str, ...]:
         """These, and domains that this run has and the service does not know yet, or no more."""

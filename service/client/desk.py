@@ -150,6 +150,8 @@ class Desk:
         then = "beginning with the baseline mixture, going on trying"
         if isinstance(failure, ServerFault):
             return ServerFault(f"{self._client.url} failed: {failure}; {then}", status=failure.status)
+        if failure is not None and failure.status is not None:
+            return Unreachable(f"{self._client.url} cannot serve now: {failure}; {then}", status=failure.status)
         cause = str(failure or "it is silent").removeprefix(NO_ANSWER).removesuffix(f" ({self._client.url})")
         return Unreachable(f"no answer after {seconds:.0f} s from {self._client.url}: {cause}; {then}")
 

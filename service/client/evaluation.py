@@ -49,12 +49,15 @@ class Reading:
             except Exception as error:  # the others must hear of it before they wait
                 read.wrong.append(error)
                 return read
-        if eval_loss is not None or first:
-            read._losses(eval_loss, targets)
-        if eval_sem is not None:
-            read._errors(eval_sem, targets)
-        if lr_sum is not None:
-            read.lr_sum = read._kept(finite, lr_sum, "lr_sum")
+        try:  # what the loop gives may fail while it is read, such as a mapping over a file that has gone
+            if eval_loss is not None or first:
+                read._losses(eval_loss, targets)
+            if eval_sem is not None:
+                read._errors(eval_sem, targets)
+            if lr_sum is not None:
+                read.lr_sum = read._kept(finite, lr_sum, "lr_sum")
+        except Exception as error:
+            read.wrong.append(error)
         return read
 
     def _losses(self, eval_loss: Any, targets: Sequence[str]) -> None:

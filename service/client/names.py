@@ -33,6 +33,12 @@ def unknown_target(name: Any, known: Sequence[str], field: str) -> UnknownName:
     return UnknownName(f"{field} names an unknown target '{name}'{nearest(name, known)}; known are {_listed(known)}")
 
 
+def unknown_domain(name: Any, known: Sequence[str], field: str, then: str) -> UnknownName:
+    """The error for a domain that `field` names and this run does not have; `then`: what comes of it."""
+    hint = nearest(name, known) if isinstance(name, str) else ""
+    return UnknownName(f"{field} names an unknown domain {name!r}{hint}; known are {_listed(known)}; {then}")
+
+
 def domain_name(value: Any, domains: Sequence[str]) -> str:
     """The domain that a loop names, or gives by its number; raises `UnknownName`."""
     if isinstance(value, str):

@@ -8,6 +8,7 @@ import dataclasses
 import errno
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -207,9 +208,7 @@ class Outbox:
         self.state = {**self._read_state(), **self.state}
         mine, self._waiting = self._waiting, {}
         whole = 0
-        for line in content.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break
+        for line in re.findall(rb"[^\n]*\n", content):  # no other sign ends a line, in a damaged file either
             whole += len(line)
             self._take(line)
         self._known = True
@@ -244,7 +243,7 @@ class Outbox:
                 raise ValueError("no report")
             if "n" in read:
                 report["position"] = int(report["position"])
-        except (ValueError, TypeError, AttributeError, KeyError):
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
             self._put_aside(
                 {
                     "line": line.decode("utf-8", "replace").rstrip(),

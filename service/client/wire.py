@@ -29,9 +29,11 @@ def number(value: Any, what: str) -> float | None:
 
 
 def numbers(values: Mapping[str, Any] | None, what: str) -> dict[str, float | None] | None:
-    return (
-        None if values is None else {str(name): number(value, f"{what} of '{name}'") for name, value in values.items()}
-    )
+    if values is None:
+        return None
+    if not isinstance(values, Mapping):
+        raise BadValue(f"{what} is {values!r}; send a mapping by name")
+    return {str(name): number(value, f"{what} of '{name}'") for name, value in values.items()}
 
 
 def whole(value: Any, what: str) -> int:
@@ -87,10 +89,16 @@ def report_body(
         "train_loss": numbers(train_loss, "train_loss"),
         "train_count": numbers(train_count, "train_count"),
         "lr_sum": number(lr_sum, "lr_sum"),
-        "grad_dot": None
-        if grad_dot is None
-        else {target: numbers(row, f"grad_dot of '{target}'") for target, row in grad_dot.items()},
+        "grad_dot": _rows(grad_dot),
     }
+
+
+def _rows(grad_dot: Any) -> dict[str, Any] | None:
+    if grad_dot is None:
+        return None
+    if not isinstance(grad_dot, Mapping):
+        raise BadValue(f"grad_dot is {grad_dot!r}; send a mapping from target to a mapping by domain")
+    return {str(target): numbers(row, f"grad_dot of '{target}'") for target, row in grad_dot.items()}
 
 
 def domain_list(domains: DomainsLike) -> list[Any]:
@@ -103,13 +111,20 @@ def domain_list(domains: DomainsLike) -> list[Any]:
 
 
 def domain_names(domains: DomainsLike) -> tuple[str, ...]:
-    return tuple(domain if isinstance(domain, str) else str(domain["name"]) for domain in domain_list(domains))
+    found = domain_list(domains)
+    for place, domain in enumerate(found):
+        if not isinstance(domain, str) and "name" not in domain:
+            raise BadValue(f"domain {place} has no name: {domain!r}; send a name, or a record with `name`")
+    return tuple(domain if isinstance(domain, str) else str(domain["name"]) for domain in found)
 
 
 def _record(domain: Any) -> dict[str, Any]:
     if domain is None:
         return {}
-    return dict(domain.to_dict()) if hasattr(domain, "to_dict") else dict(domain)
+    try:
+        return dict(domain.to_dict()) if hasattr(domain, "to_dict") else dict(domain)
+    except (TypeError, ValueError):
+        raise BadValue(f"domains holds {domain!r}; send names, or records with `name`") from None
 
 
 def creation_body(name: str, domains: DomainsLike, budget: int, interval: int, **more: Any) -> dict[str, Any]:
@@ -127,6 +142,8 @@ def target_weights(targets: Mapping[str, float] | Sequence[str] | None) -> dict[
     """Held-out losses that count, with their weights; a plain list counts them equally."""
     if targets is None:
         return None
+    if isinstance(targets, str):
+        raise BadValue(f"targets is '{targets}'; send a list of names, or weights by name")
     if isinstance(targets, Mapping):
         return {str(name): float(weight) for name, weight in targets.items()}
     return {str(name): 1.0 for name in targets}

@@ -53,6 +53,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Any:
         ({"draws": {"ct": 1.0, "mr": 1.0}}, "draws.pet", None),
         ({"eval_loss": {"ct": "NaN", "mr": 1.0, "pet": 1.0}}, "eval_loss.ct", "NaN"),
         ({"eval_loss": {"ct": 1.0}}, "eval_loss.mr", None),
+        ({"eval_loss": {"ct": 1e200, "mr": 1.0, "pet": 1.0}}, "eval_loss.ct", 1e200),
         ({"position": -1}, "position", -1),
         ({"position": 2000}, "position", 2000),
         ({"lr_sum": -1}, "lr_sum", -1),
@@ -69,6 +70,14 @@ def test_reports(asked: tuple[httpx.Client, str], change: dict[str, Any], field:
     assert named(client.post(f"{path}/reports", json=wrong)) == (field, value, f"#{where}")
     several = client.post(f"{path}/reports", json=[wrong, report_body(60)])
     assert named(several) == (f"0.{field}", value, f"#/0{where}")
+
+
+def test_shares_and_names_that_are_nearly_right(asked: tuple[httpx.Client, str]) -> None:
+    client, path = asked
+    nothing = client.post("/v1/allocations", json=new_body(baseline=dict.fromkeys(("ct", "mr", "pet"), 0.0)))
+    assert named(nothing)[0] == "baseline"
+    wrong = report_body(50, eval_loss={"CT": 1.0, "mr": 1.0, "pet": 1.0})
+    assert "'CT' (did you mean 'ct'?)" in client.post(f"{path}/reports", json=wrong).json()["detail"]
 
 
 def test_what_v1_answers_with_an_empty_field_has_a_pointer(asked: tuple[httpx.Client, str]) -> None:

@@ -120,6 +120,18 @@ def unreadable_and_not_strict(rank: int) -> Any:
     return one_report("unreadable_and_not_strict", LOSSES if rank else {"a": "oops", "b": 2.5}, strict=False)
 
 
+class Gone(dict[str, float]):
+    """An evaluation that lies on a disk which has gone."""
+
+    def items(self) -> Any:
+        raise OSError("stale file handle")
+
+
+@scenario(2)
+def unreadable_mapping(rank: int) -> Any:
+    return one_report("unreadable_mapping", LOSSES if rank else Gone(a=1.0), strict=False)
+
+
 @scenario(2)
 def unknown_on_rank_1(rank: int) -> Any:
     return one_report("unknown_on_rank_1", {"A": 1.0, "b": 2.0} if rank else LOSSES)

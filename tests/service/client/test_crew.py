@@ -157,6 +157,8 @@ def test_where_nothing_may_raise_the_rest_goes_on(crews: Crews) -> None:
     assert "eval_loss of 'a' is 'oops'" in crews.found["unreadable_and_not_strict"][0]["log"][0]
     # Rank 1 could read it.
     assert crews.reports("unreadable_and_not_strict")[0]["eval_loss"] == {"a": 1.0, "b": 2.5}
+    assert crews.values("unreadable_mapping") == [pytest.approx(mixture_at(200)["a"])] * 2
+    assert "stale file handle" in crews.found["unreadable_mapping"][0]["log"][0]
     assert crews.values("wrong_count_and_not_strict") == [390, 390]
     assert "rank 1: 'c' is no domain of this run" in crews.found["wrong_count_and_not_strict"][1]["log"][0]
 

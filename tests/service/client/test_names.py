@@ -14,6 +14,7 @@ import torch
 
 from service.client import BadValue, MixtureCallback, UnknownName
 from service.client.names import nearest
+from service.client.wire import domain_names, report_body, target_weights
 from tests.service.client.scripted import Said, Scripted, Seen
 from tests.service.client.test_callback import callback, mixture_at, moving, reports
 
@@ -255,3 +256,42 @@ def test_a_budget_and_an_interval_are_whole_numbers() -> None:
 )
 def test_the_nearest_name(name: str, known: list[str], said: str) -> None:
     assert nearest(name, known) == said
+
+
+def test_names_of_epochs_samplers_and_probabilities_are_checked(
+    weather: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {
+        "train_loss": lambda mixture: mixture.on_epoch_end(None, {"a": 1}, train_loss={"A": 1.0}),
+        "sampler()": lambda mixture: mixture.sampler({"A": 5, "b": 5}),
+        "probabilities()": lambda mixture: mixture.probabilities(["A", "b"]),
+    }
+    for field, use in given.items():
+        caplog.clear()
+        with callback(weather, lag=0) as mixture:
+            use(mixture)
+            use(mixture)
+        (warning,) = [record.getMessage() for record in caplog.records]
+        assert f"{field} names an unknown domain 'A' (did you mean 'a'?); known are a, b" in warning
+        with callback(weather, lag=0, strict=True) as mixture, pytest.raises(UnknownName, match="did you mean 'a'"):
+            use(mixture)
+
+
+@pytest.mark.parametrize("field", ["draws", "train_loss"])
+def test_an_epoch_is_given_by_domain(weather: Scripted, field: str, caplog: pytest.LogCaptureFixture) -> None:
+    with callback(weather, lag=0) as mixture:
+        mixture.on_epoch_end({"a": 1.0, "b": 1.0}, **({"draws": {"a": 5}} | {field: [1, 2]}))
+        assert mixture.position == (0 if field == "draws" else 5)
+    assert f"{field} is [1, 2]; send a mapping by domain" in caplog.text
+
+
+def test_what_is_no_record_and_no_list_of_targets() -> None:
+    for domains, said in (([{"nme": "a"}], "domain 0 has no name"), ([1, 2], "domains holds 1")):
+        with pytest.raises(BadValue, match=said):
+            domain_names(domains)
+    with pytest.raises(BadValue, match="targets is 'lesion'; send a list"):
+        target_weights("lesion")
+    for field in ("draws", "eval_loss", "grad_dot"):
+        given = {"draws": {"a": 1.0}, "eval_loss": {"a": 1.0}} | {field: [1.0]}
+        with pytest.raises(BadValue, match=rf"{field} is \[1.0\]; send a mapping"):
+            report_body(1, **given)

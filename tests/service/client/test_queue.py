@@ -168,6 +168,21 @@ def test_a_line_cut_off_and_a_line_gone_wrong(weather: Scripted, tmp_path: Path)
     assert "not readable" in (tmp_path / "q.refused").read_text()
 
 
+def test_lines_behind_a_damaged_one_are_kept(weather: Scripted, tmp_path: Path) -> None:
+    queue = tmp_path / "q"
+    with quick(weather, queue) as client:
+        client.create(**SETUP)
+        weather.otherwise = away
+        client.report(**report(100))
+    line = queue.read_bytes()
+    huge = line.replace(b'"position": 100', b'"position": 1e400').replace(b'"n": 1', b'"n": 2')
+    assert huge != line
+    queue.write_bytes(b"\x00 a return \r in a damaged line\n" + line + huge)
+    with quick(weather, queue) as client:
+        assert client.queued == 1
+    assert len((tmp_path / "q.refused").read_text().splitlines()) == 2
+
+
 KILLED = """
 import sys
 from service.client import AllocationClient

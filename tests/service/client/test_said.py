@@ -152,6 +152,17 @@ def test_a_silent_service_is_waited_for_as_long_as_is_said(silent: str, caplog: 
     mixture.close()
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_service_that_asks_to_wait_did_answer(
+    service: Scripted, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.otherwise = lambda seen: Said(status, {"detail": "later"}, {"Retry-After": "120"})
+    with callback(service) as mixture:
+        assert mixture.choose() in ("a", "b")
+    assert f"{service.url} cannot serve now: later (HTTP {status}); beginning with the baseline mixture" in caplog.text
+    assert "no answer" not in caplog.text
+
+
 @pytest.mark.parametrize("queue", [":memory:", None])
 def test_steering_sets_in_when_the_service_is_there(
     monkeypatch: pytest.MonkeyPatch, queue: str | None, caplog: pytest.LogCaptureFixture
