@@ -4,6 +4,10 @@ import glob
 import os
 import re
 import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -253,20 +257,31 @@ def test_links_that_lead_nowhere_are_named(tmp_path, touch, look):
     assert [s.path.name for s in look("d/*").sources if s.fault] == ["b.nii.gz", "p3", "scan.dcm"]
 
 
+@contextmanager
+def as_somebody_else(folder: Path) -> Iterator[None]:
+    """Without root's rights, which no mode of a file stops; what lies above `folder` may be walked through meanwhile."""
+    if os.geteuid() != 0:
+        yield
+        return
+    above = [one for one in (folder, *folder.parents) if one.stat().st_uid == 0 and not one.stat().st_mode & 0o001]
+    modes = {one: stat.S_IMODE(one.stat().st_mode) for one in above}
+    for one, mode in modes.items():
+        one.chmod(mode | 0o055)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        for one, mode in modes.items():
+            one.chmod(mode)
+
+
 def test_folders_that_cannot_be_read_are_named(touch, look, tmp_path):
     touch("d/a.nii", "d/secret/b.nii")
-    tmp_path.parent.chmod(0o755)
     (tmp_path / "d/secret").chmod(0)
-    user = os.geteuid()
-    if user == 0:
-        for folder in (tmp_path, tmp_path.parent.parent):
-            folder.chmod(0o755)
-        os.seteuid(65534)
-    try:
+    with as_somebody_else(tmp_path):
         found = look()
-    finally:
-        os.seteuid(user)
-        (tmp_path / "d/secret").chmod(0o755)
+    (tmp_path / "d/secret").chmod(0o755)
     (fault,) = [s.fault for s in found.sources if s.fault]
     assert "cannot be read (Permission denied)" in fault
 
