@@ -259,7 +259,7 @@ def test_links_that_lead_nowhere_are_named(tmp_path, touch, look):
 
 @contextmanager
 def as_somebody_else(folder: Path) -> Iterator[None]:
-    """Without root's rights, which no mode of a file stops; what lies above `folder` may be walked through meanwhile."""
+    """Without root's rights, which no mode stops; what lies above `folder` may be walked through meanwhile."""
     if os.geteuid() != 0:
         yield
         return
