@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from service.config import BadConfig, Config
-from service.config.load import SECRETS
+from service.config.load import whole_url
 from service.journal.names import allocation_id
-from service.urls import BadUrl, expanded, is_hidden, sqlite_url
+from service.urls import sqlite_url
 
 _LOCK = ".lock"
 
@@ -59,15 +59,7 @@ def run_allocation(config: Config, name: str) -> str:
 
 def store_url(text: str) -> str:
     """A store's URL with environment variables in place; `BadConfig` where one is not set, or its password is not."""
-    if is_hidden(text):
-        raise BadConfig(
-            f"store is '{text}' and its password is not here ({SECRETS} of the run cannot be read); give it again by "
-            "--set store=..., or by a variable, as $ISTHMUS_STORE"
-        )
-    try:
-        return expanded(text, "store")
-    except BadUrl as error:
-        raise BadConfig(f"{error} to the URL of the store") from None
+    return whole_url(text, "store", "ISTHMUS_STORE", "URL of the store")
 
 
 def find_run(run: str | Path, runs: Path | None = None) -> RunFolder:

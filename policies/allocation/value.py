@@ -53,8 +53,8 @@ def hub_scores(outlook: Outlook, n: Array, place: NDArray[np.int64], names: tupl
 
         g_ij = -w_i d value_i / d n_j;   given_j = sum_{i != j} g_ij / mean_k sum_i g_ik
 
-    A hub gives to others at least half of what a draw is worth on average, and more than an equal
-    part (K - 1)/K of what all give away in the mean. An island neither gives nor gets a quarter of
+    A hub gives to others at least half of what a draw is worth on average, and more than
+    `HUB_RATIO` times what all give away in the mean. An island neither gives nor gets a quarter of
     what its own draws give to it.
     """
     gains = -outlook.weights[:, None] * outlook.targets(n)[1]

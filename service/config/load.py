@@ -14,7 +14,7 @@ from service.config.errors import BadConfig, sentence
 from service.config.model import Config
 from service.config.yaml import KeyPath, Place, Places, read
 from service.files import write_text
-from service.urls import BadUrl, absolute, anchored, has_secret, hidden, is_hidden, is_sqlite_url, sqlite_file
+from service.urls import BadUrl, absolute, anchored, expanded, has_secret, hidden, is_hidden, is_sqlite_url, sqlite_file
 from trainers.config.base import RECORDED
 from trainers.config.text import NoText, read_text, unknown_in
 from trainers.config.training import FREE_ON_RESUME
@@ -93,6 +93,19 @@ def protect(file: Path) -> None:
     body, _ = _read(file)
     if any(has_secret(holder[key]) for holder, key, _ in _urls(body)):
         save_config(load_config(file, recorded=True), file)
+
+
+def whole_url(text: str, key: str, variable: str, what: str) -> str:
+    """The URL under `key`, its variables in place; `BadConfig` where one is not set, or its password is not known."""
+    if is_hidden(text):
+        raise BadConfig(
+            f"{key} is '{text}' and its password is not here ({SECRETS} of the run cannot be read); give it again by "
+            f"--set {key}=..., or by a variable, as ${variable}"
+        )
+    try:
+        return expanded(text, key)
+    except BadUrl as error:
+        raise BadConfig(f"{error} to the {what}") from None
 
 
 def _urls(body: dict[str, Any]) -> list[tuple[dict[str, Any], str, str]]:

@@ -11,9 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from service.config import BadConfig, Config
-from service.config.load import SECRETS
-from service.urls import BadUrl, expanded, is_hidden, is_sqlite_url, link, sqlite_url
+from service.config import Config
+from service.config.load import whole_url
+from service.urls import is_sqlite_url, link, sqlite_url
 
 HIDDEN = "(not tracked)"
 _PARAM_LENGTH = 500
@@ -66,15 +66,7 @@ def tracking_uri(config: Config) -> str:
     uri = config.tracking.uri
     if uri is None:
         return default_uri(config.runs_path)
-    if is_hidden(uri):
-        raise BadConfig(
-            f"tracking.uri is '{uri}' and its password is not here ({SECRETS} of the run cannot be read); give it "
-            "again by --set tracking.uri=..., or by a variable, as $ISTHMUS_TRACKING"
-        )
-    try:
-        return expanded(uri, "tracking.uri")
-    except BadUrl as error:
-        raise BadConfig(f"{error} to the URI of the tracking store") from None
+    return whole_url(uri, "tracking.uri", "ISTHMUS_TRACKING", "URI of the tracking store")
 
 
 def public_uri(uri: str) -> str:
